@@ -1,0 +1,7 @@
+//! Handshakes. (stub: owner E3)
+
+use serde::Deserialize;
+
+/// A declared handshake.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Challenge {}

@@ -1,0 +1,42 @@
+//! The engine: turns app folders into an immutable [`Catalogue`], and a request into events.
+//!
+//! Pure and synchronous. It knows no database, no HTTP server and no provider: everything about
+//! a provider is data in its app folder. Read it in this order:
+//!
+//! - [`definition`]: what `app.yaml` says; [`app`]: the same compiled, with script and schemas.
+//! - [`catalogue`]: the snapshot of all apps; [`reload`]: keeping it current while serving.
+//! - [`receive`]: one request in, verified, answered or mapped to events; built of
+//!   [`signature`], [`challenge`], [`document`] and [`script`].
+//! - [`filter`]: which events a trigger wants, and why not.
+//! - [`sample`]: running an app folder's samples.
+
+pub mod app;
+pub mod catalogue;
+pub mod challenge;
+pub mod definition;
+pub mod document;
+pub mod filter;
+mod problem;
+pub mod receive;
+mod rejection;
+pub mod reload;
+mod request;
+pub mod sample;
+pub mod schema;
+pub mod script;
+pub mod signature;
+mod yaml;
+
+pub use app::{App, TriggerType};
+pub use catalogue::Catalogue;
+pub use filter::{Filter, Verdict};
+pub use problem::Problem;
+pub use receive::{Outcome, Received};
+pub use rejection::Rejection;
+pub use reload::LiveCatalogue;
+pub use request::{Event, Headers, Micros, Reply, Request, TriggerContext, Verified};
+pub use script::{
+    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, LifecycleContext,
+    LifecycleError, Registration, Script,
+};
+pub use signature::Scheme;

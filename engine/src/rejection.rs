@@ -1,0 +1,62 @@
+//! Why a request was turned away: a closed list with stable codes, which receipts and problem
+//! documents show.
+
+use thiserror::Error;
+
+/// A request the engine did not accept.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// The header or field that carries the signature is missing or empty.
+    #[error("the signature is missing: expected {0}")]
+    MissingSignature(String),
+    /// The signature came more than once; which one counts would be a guess.
+    #[error("{0} came more than once")]
+    DuplicateSignature(String),
+    /// The signature is not of the declared form.
+    #[error("the signature is malformed: {0}")]
+    MalformedSignature(String),
+    /// The signature does not match the body with any current secret.
+    #[error("the signature does not match")]
+    BadSignature,
+    /// The signed timestamp is missing or unreadable.
+    #[error("the timestamp is missing or unreadable: expected {0}")]
+    BadTimestamp(String),
+    /// The signed timestamp lies outside the window against replay.
+    #[error("the timestamp is {skew_seconds} s away from now; {tolerance_seconds} s are allowed")]
+    Stale {
+        /// Distance from now in seconds; positive means in the past.
+        skew_seconds: i64,
+        /// The window in that direction.
+        tolerance_seconds: i64,
+    },
+    /// No secret is stored that could verify the request.
+    #[error("no secret is known for this trigger")]
+    NoSecret,
+    /// The content type is not one the app declares.
+    #[error("the content type `{0}` is not accepted here")]
+    UnsupportedContentType(String),
+    /// The body cannot be parsed as its content type says.
+    #[error("the body is not valid: {0}")]
+    MalformedBody(String),
+    /// The app's script failed on the request.
+    #[error("the app's script failed: {0}")]
+    ScriptFailed(String),
+}
+
+impl Rejection {
+    /// Stable machine-readable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingSignature(_) => "missing_signature",
+            Self::DuplicateSignature(_) => "duplicate_signature",
+            Self::MalformedSignature(_) => "malformed_signature",
+            Self::BadSignature => "bad_signature",
+            Self::BadTimestamp(_) => "bad_timestamp",
+            Self::Stale { .. } => "stale",
+            Self::NoSecret => "no_secret",
+            Self::UnsupportedContentType(_) => "unsupported_content_type",
+            Self::MalformedBody(_) => "malformed_body",
+            Self::ScriptFailed(_) => "script_failed",
+        }
+    }
+}

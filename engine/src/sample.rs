@@ -1,0 +1,1 @@
+//! Samples. (stub: owner E4)

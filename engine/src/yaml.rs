@@ -1,0 +1,1 @@
+//! YAML with places. (stub: owner E1)

@@ -1,0 +1,201 @@
+//! The rows the store hands out and takes in. Times are microseconds since the epoch, UTC.
+
+use hearken_engine::Micros;
+use serde_json::Value;
+
+/// A tenant: owns keys, accounts, triggers and events, and sees nobody else's.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// `prj_…`
+    pub id: String,
+    /// Human name.
+    pub name: String,
+    /// Days an event is kept.
+    pub retention_days: i64,
+    /// Creation time.
+    pub created_at: Micros,
+}
+
+/// An API key; the key itself is never stored.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// `key_…`
+    pub id: String,
+    /// The project it acts for.
+    pub project_id: String,
+    /// Human name.
+    pub name: String,
+    /// Public part of the key's text, by which it is looked up.
+    pub public_id: String,
+    /// SHA-256 of the whole key, hex.
+    pub hash: String,
+    /// Whether it may also manage projects and keys of every project.
+    pub admin: bool,
+    /// Creation time.
+    pub created_at: Micros,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Micros>,
+    /// When it was revoked.
+    pub revoked_at: Option<Micros>,
+}
+
+/// A linked account: credentials for one app, sealed.
+#[derive(Debug, Clone)]
+pub struct LinkedAccount {
+    /// `acc_…`
+    pub id: String,
+    /// Owner.
+    pub project_id: String,
+    /// App slug.
+    pub app: String,
+    /// Human name.
+    pub name: String,
+    /// `token`, `api_key`, `basic`, `oauth2`.
+    pub kind: String,
+    /// Sealed JSON object of credentials.
+    pub credentials: String,
+    /// Public facts such as a shop domain.
+    pub metadata: Value,
+    /// `active` or `needs_reconnect`.
+    pub status: String,
+    /// Creation time.
+    pub created_at: Micros,
+    /// Last change.
+    pub updated_at: Micros,
+}
+
+/// A trigger.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// `trg_…`
+    pub id: String,
+    /// Owner.
+    pub project_id: String,
+    /// App slug.
+    pub app: String,
+    /// The account it was registered with.
+    pub linked_account_id: Option<String>,
+    /// Trigger type, full name.
+    pub name: String,
+    /// Event type (`app.thing.happened`).
+    pub event_type: String,
+    /// The user's own words.
+    pub description: String,
+    /// Where the provider delivers.
+    pub webhook_url: String,
+    /// The subscription's id at the provider.
+    pub external_id: Option<String>,
+    /// Sealed verification secret.
+    pub secret: Option<String>,
+    /// Configuration.
+    pub config: Value,
+    /// Filter; an empty object lets everything through.
+    pub filter: Value,
+    /// What the script asked to keep.
+    pub state: Value,
+    /// `registering`, `active`, `paused`, `error`, `expired`.
+    pub status: String,
+    /// Why it is in that status.
+    pub status_reason: Option<String>,
+    /// Content hash of the definition it was registered with.
+    pub definition_version: String,
+    /// Days its events are kept; the project's where absent.
+    pub retention_days: Option<i64>,
+    /// When the provider last proved it can reach us (any verified request).
+    pub last_proof_at: Option<Micros>,
+    /// When it last produced an event.
+    pub last_triggered_at: Option<Micros>,
+    /// When the subscription expires.
+    pub expires_at: Option<Micros>,
+    /// Creation time.
+    pub created_at: Micros,
+    /// Last change.
+    pub updated_at: Micros,
+}
+
+/// A stored event.
+#[derive(Debug, Clone)]
+pub struct TriggerEvent {
+    /// `evt_…`
+    pub id: String,
+    /// Owner.
+    pub project_id: String,
+    /// Trigger that produced it.
+    pub trigger_id: String,
+    /// App slug.
+    pub app: String,
+    /// Event type.
+    pub event_type: String,
+    /// The provider's id; unique within the trigger.
+    pub external_event_id: String,
+    /// Payload.
+    pub data: Value,
+    /// `pending`, `processed`, `delivered`, `failed`, `expired`.
+    pub status: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Receipt of the request that carried it.
+    pub receipt_id: String,
+    /// Content hash of the definition that mapped it.
+    pub definition_version: String,
+    /// When it happened at the provider.
+    pub occurred_at: Option<Micros>,
+    /// When we received it.
+    pub received_at: Micros,
+    /// When a consumer marked it processed.
+    pub processed_at: Option<Micros>,
+    /// When it was delivered.
+    pub delivered_at: Option<Micros>,
+    /// When it may be deleted.
+    pub expires_at: Micros,
+}
+
+/// An event about to be stored.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// `evt_…`
+    pub id: String,
+    /// Event type.
+    pub event_type: String,
+    /// Deduplication key within the trigger.
+    pub external_event_id: String,
+    /// Payload.
+    pub data: Value,
+    /// When it happened.
+    pub occurred_at: Option<Micros>,
+    /// When it may be deleted.
+    pub expires_at: Micros,
+}
+
+/// What became of one inbound request, and why.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// `rcp_…`
+    pub id: String,
+    /// Owner of the trigger; none when no trigger was found.
+    pub project_id: Option<String>,
+    /// Trigger addressed.
+    pub trigger_id: Option<String>,
+    /// App slug.
+    pub app: String,
+    /// HTTP method.
+    pub method: String,
+    /// Header fields as a JSON array of pairs, secret ones redacted.
+    pub headers: Value,
+    /// The raw body, kept only of verified requests.
+    pub body: Option<Vec<u8>>,
+    /// Size of the body in bytes.
+    pub body_size: i64,
+    /// `stored`, `duplicate`, `filtered`, `ignored`, `challenge`, `rejected`, `failed`.
+    pub outcome: String,
+    /// One sentence, or the code of the check that failed.
+    pub reason: Option<String>,
+    /// Details: verified_by, filter verdicts, event ids, problem.
+    pub detail: Value,
+    /// HTTP status answered.
+    pub answered: i64,
+    /// Content hash of the definition used.
+    pub definition_version: Option<String>,
+    /// When it arrived.
+    pub received_at: Micros,
+}
