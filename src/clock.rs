@@ -7,13 +7,18 @@ use jiff::Timestamp;
 
 /// Now, in microseconds since the Unix epoch.
 pub fn now() -> Micros {
-    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let elapsed = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Micros::try_from(elapsed.as_micros()).unwrap_or(Micros::MAX)
 }
 
 /// `micros` as RFC 3339 text in UTC with microseconds, as the API shows every time.
 pub fn rfc3339(micros: Micros) -> String {
-    Timestamp::from_microsecond(micros).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    Timestamp::from_microsecond(micros)
+        .unwrap_or_default()
+        .strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+        .to_string()
 }
 
 /// Reads RFC 3339 text.
@@ -21,7 +26,7 @@ pub fn rfc3339(micros: Micros) -> String {
 /// # Errors
 /// The text, when it is not a time with an offset.
 pub fn parse_rfc3339(text: &str) -> Result<Micros, String> {
-    text.parse::<Timestamp>().map(Timestamp::as_microsecond).map_err(|_| {
-        format!("`{text}` is not a time of the form 2026-11-24T10:00:00Z")
-    })
+    text.parse::<Timestamp>()
+        .map(Timestamp::as_microsecond)
+        .map_err(|_| format!("`{text}` is not a time of the form 2026-11-24T10:00:00Z"))
 }

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{
-    Filter, Problem, Scheme, Script, definition::Definition, schema::Violation,
-};
+use crate::{Filter, Problem, Scheme, Script, definition::Definition, schema::Violation};
 
 /// A loaded app. (stub: owner E1)
 #[derive(Debug)]

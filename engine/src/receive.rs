@@ -37,7 +37,11 @@ pub enum Outcome {
 
 impl App {
     /// Receives.
-    pub fn receive(&self, _request: &Request, _trigger: &TriggerContext) -> Result<Received, Rejection> {
+    pub fn receive(
+        &self,
+        _request: &Request,
+        _trigger: &TriggerContext,
+    ) -> Result<Received, Rejection> {
         unimplemented!()
     }
 }

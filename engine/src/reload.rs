@@ -38,7 +38,10 @@ impl LiveCatalogue {
         unimplemented!()
     }
     /// Keeps it current.
-    pub fn watch(&self, _on_change: impl Fn(&Reload) + Send + 'static) -> Result<Watcher, WatchError> {
+    pub fn watch(
+        &self,
+        _on_change: impl Fn(&Reload) + Send + 'static,
+    ) -> Result<Watcher, WatchError> {
         unimplemented!()
     }
     /// Rescans now.

@@ -216,27 +216,51 @@ impl Script {
         unimplemented!()
     }
     /// Maps a request; `event_type` is the trigger's full type, `slug` prefixes a type suffix.
-    pub fn events(&self, _document: &Document, _trigger: &TriggerContext) -> Result<Mapped, ScriptError> {
+    pub fn events(
+        &self,
+        _document: &Document,
+        _trigger: &TriggerContext,
+    ) -> Result<Mapped, ScriptError> {
         unimplemented!()
     }
     /// Registers.
-    pub fn register(&self, _http: &dyn HttpClient, _context: &LifecycleContext) -> Result<Registration, LifecycleError> {
+    pub fn register(
+        &self,
+        _http: &dyn HttpClient,
+        _context: &LifecycleContext,
+    ) -> Result<Registration, LifecycleError> {
         unimplemented!()
     }
     /// Unregisters.
-    pub fn unregister(&self, _http: &dyn HttpClient, _context: &LifecycleContext) -> Result<(), LifecycleError> {
+    pub fn unregister(
+        &self,
+        _http: &dyn HttpClient,
+        _context: &LifecycleContext,
+    ) -> Result<(), LifecycleError> {
         unimplemented!()
     }
     /// Asks the provider.
-    pub fn status(&self, _http: &dyn HttpClient, _context: &LifecycleContext) -> Result<SubscriptionStatus, LifecycleError> {
+    pub fn status(
+        &self,
+        _http: &dyn HttpClient,
+        _context: &LifecycleContext,
+    ) -> Result<SubscriptionStatus, LifecycleError> {
         unimplemented!()
     }
     /// Lists.
-    pub fn list(&self, _http: &dyn HttpClient, _context: &LifecycleContext) -> Result<Vec<ListedSubscription>, LifecycleError> {
+    pub fn list(
+        &self,
+        _http: &dyn HttpClient,
+        _context: &LifecycleContext,
+    ) -> Result<Vec<ListedSubscription>, LifecycleError> {
         unimplemented!()
     }
     /// Renews.
-    pub fn renew(&self, _http: &dyn HttpClient, _context: &LifecycleContext) -> Result<Registration, LifecycleError> {
+    pub fn renew(
+        &self,
+        _http: &dyn HttpClient,
+        _context: &LifecycleContext,
+    ) -> Result<Registration, LifecycleError> {
         unimplemented!()
     }
 }

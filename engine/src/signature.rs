@@ -27,11 +27,19 @@ impl Scheme {
         unimplemented!()
     }
     /// Verifies a request.
-    pub fn verify(&self, _request: &Request, _secrets: &[SecretString]) -> Result<&'static str, Rejection> {
+    pub fn verify(
+        &self,
+        _request: &Request,
+        _secrets: &[SecretString],
+    ) -> Result<&'static str, Rejection> {
         unimplemented!()
     }
     /// Signs a request.
-    pub fn sign(&self, _request: &Request, _secret: &SecretString) -> Result<Vec<(String, String)>, SchemeError> {
+    pub fn sign(
+        &self,
+        _request: &Request,
+        _secret: &SecretString,
+    ) -> Result<Vec<(String, String)>, SchemeError> {
         unimplemented!()
     }
     /// Whether stale requests can be told.

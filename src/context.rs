@@ -1,0 +1,26 @@
+//! What every request handler and background task shares.
+
+use std::sync::Arc;
+
+use hearken_engine::LiveCatalogue;
+
+use crate::{accounts::Vault, config::Config, egress::Egress, store::Store};
+
+/// Shared, read-only after start; each part is a cheap handle with its own interior.
+pub struct Context {
+    /// Settings.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// Seals and opens stored secrets.
+    pub vault: Vault,
+    /// The apps, kept current.
+    pub catalogue: LiveCatalogue,
+    /// The only way out.
+    pub egress: Egress,
+    /// Triggers as the ingress sees them, cached.
+    pub subscribers: crate::ingress::Subscribers,
+}
+
+/// How the context travels.
+pub type Shared = Arc<Context>;

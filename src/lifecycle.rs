@@ -1,0 +1,1 @@
+//! Registration at providers. (stub: owner S2)

@@ -1,0 +1,1 @@
+//! Accept loop and shutdown. (stub: lead)
