@@ -168,6 +168,11 @@ impl Config {
             .map_err(|error| ConfigError::Invalid(Box::new(error)))
     }
 
+    /// The database URL, its password hidden.
+    pub fn shown_database_url(&self) -> String {
+        hide_password(&self.database_url)
+    }
+
     /// The public base URL without a trailing slash.
     pub fn public_url(&self) -> String {
         match &self.public_url {
@@ -242,14 +247,15 @@ fn redacted<S: Serializer>(
     }
 }
 
-/// Shows a database URL without its password.
 fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    match Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Fails only for URLs that cannot have a password, and this one has.
-            let _ = parsed.set_password(Some("***"));
-            serializer.serialize_str(parsed.as_str())
-        }
-        _ => serializer.serialize_str(url),
+    serializer.serialize_str(&hide_password(url))
+}
+
+fn hide_password(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    // Fails only for URLs that cannot have a password, and this one has.
+    if parsed.password().is_some() && parsed.set_password(Some("***")).is_ok() {
+        return parsed.into();
     }
+    url.to_owned()
 }

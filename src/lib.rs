@@ -14,6 +14,7 @@ pub mod context;
 pub mod egress;
 pub mod ids;
 pub mod ingress;
+pub mod keys;
 pub mod lifecycle;
 pub mod server;
 pub mod store;

@@ -1,0 +1,127 @@
+//! The receipt of one inbound request, as it is drawn up on the way through.
+
+use hearken_engine::{App, Event, Request};
+use serde_json::{Map, Value, json};
+
+use super::subscriber::Subscriber;
+use crate::{
+    ids,
+    store::{
+        Inbound,
+        model::{NewEvent, Receipt},
+    },
+};
+
+const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
+/// Header fields that carry a credential somebody could use again.
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+
+/// A receipt that is not finished yet, with the events it will be stored with.
+pub(super) struct Draft {
+    receipt: Receipt,
+    detail: Map<String, Value>,
+    events: Vec<NewEvent>,
+}
+
+impl Draft {
+    /// Notes what is known on arrival.
+    pub(super) fn new(app: &App, subscriber: &Subscriber, request: &Request) -> Self {
+        Self {
+            receipt: Receipt {
+                id: ids::new(ids::RECEIPT),
+                project_id: Some(subscriber.trigger.project_id.clone()),
+                trigger_id: Some(subscriber.trigger.id.clone()),
+                app: app.slug.clone(),
+                method: request.method.clone(),
+                headers: shown_headers(app, request),
+                body: None,
+                body_size: i64::try_from(request.body.len()).unwrap_or(i64::MAX),
+                outcome: String::new(),
+                reason: None,
+                detail: Value::Null,
+                answered: 0,
+                definition_version: Some(app.version.clone()),
+                received_at: request.received_at,
+            },
+            detail: Map::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Notes what vouched for the request.
+    pub(super) fn verified(self, by: &str) -> Self {
+        self.detail("verified_by", json!(by))
+    }
+
+    /// Notes what became of it, and why.
+    pub(super) fn outcome(mut self, outcome: &str, reason: Option<String>) -> Self {
+        outcome.clone_into(&mut self.receipt.outcome);
+        self.receipt.reason = reason;
+        self
+    }
+
+    /// Notes a detail.
+    pub(super) fn detail(mut self, name: &str, value: Value) -> Self {
+        self.detail.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Keeps the raw body.
+    pub(super) fn body(mut self, body: Vec<u8>) -> Self {
+        self.receipt.body = Some(body);
+        self
+    }
+
+    /// Notes the status answered.
+    pub(super) fn answered(mut self, status: u16) -> Self {
+        self.receipt.answered = i64::from(status);
+        self
+    }
+
+    /// Sifts the request's events through the trigger's filter and takes in those that pass.
+    pub(super) fn events(mut self, subscriber: &Subscriber, events: Vec<Event>, request: Request) -> Self {
+        let expires_at =
+            request.received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
+        let (mut dropped, mut first_reason) = (Vec::new(), None);
+        for event in events {
+            let verdict = subscriber.filter.judge(&event.data);
+            if verdict.matched {
+                self.events.push(NewEvent {
+                    id: ids::new(ids::EVENT),
+                    event_type: event.event_type,
+                    external_event_id: event.external_id,
+                    data: event.data,
+                    occurred_at: event.occurred_at,
+                    expires_at,
+                });
+            } else {
+                first_reason = first_reason.or_else(|| verdict.clause.as_ref().map(ToString::to_string));
+                dropped.push(json!({ "external_id": event.external_id, "verdict": verdict }));
+            }
+        }
+        if !dropped.is_empty() {
+            self = self.detail("filtered", Value::Array(dropped));
+        }
+        if self.events.is_empty() {
+            return self.outcome("filtered", first_reason);
+        }
+        self.outcome("stored", None).body(request.body)
+    }
+
+    /// The finished receipt with its events.
+    pub(super) fn finish(mut self) -> Inbound {
+        self.receipt.detail = Value::Object(self.detail);
+        Inbound { receipt: self.receipt, events: self.events }
+    }
+}
+
+/// Header fields as pairs, reusable credentials left out.
+fn shown_headers(app: &App, request: &Request) -> Value {
+    let secret = app.scheme().secret_carriers();
+    let shown = request.headers.iter().map(|(name, value)| {
+        let hide = SECRET_HEADERS.contains(&name) || secret.iter().any(|carrier| carrier == name);
+        json!([name, if hide { "[redacted]" } else { value }])
+    });
+    Value::Array(shown.collect())
+}

@@ -1,0 +1,149 @@
+//! Triggers as the ingress sees them: ready to verify, map and filter without a database trip.
+
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
+use hearken_engine::{Filter, TriggerContext};
+use moka::future::Cache;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::error;
+
+use crate::{
+    accounts::vault::Place,
+    context::Context,
+    ids,
+    store::{StoreError, model::Trigger},
+};
+
+/// How long a replica may go on with what it read before another changed it.
+const FRESH: Duration = Duration::from_secs(1);
+const CACHED: u64 = 100_000;
+/// Receipts of rejected requests kept per trigger and second, so that a stranger who knows a URL
+/// cannot fill the disk; further ones are counted only.
+const REJECTIONS_PER_SECOND: u32 = 20;
+const REJECTIONS_BURST: u32 = 200;
+
+/// A trigger, ready to receive.
+pub struct Subscriber {
+    /// Its row.
+    pub trigger: Trigger,
+    /// What the engine needs of it, secrets opened.
+    pub context: TriggerContext,
+    /// Its filter, compiled.
+    pub filter: Filter,
+    /// Days its events are kept.
+    pub retention_days: i64,
+}
+
+/// All triggers as the ingress sees them, cached, with their rate limits.
+pub struct Subscribers {
+    cache: Cache<String, Arc<Subscriber>>,
+    requests: DefaultKeyedRateLimiter<String>,
+    rejections: DefaultKeyedRateLimiter<String>,
+    turns: Semaphore,
+}
+
+impl Subscribers {
+    /// An empty cache that admits `per_second` requests a second to each trigger, and twice that
+    /// in a burst.
+    pub fn new(per_second: u32) -> Self {
+        let quota = |rate: u32, burst: u32| {
+            let at_least_one = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+            Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst))
+        };
+        Self {
+            cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
+            requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
+            rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
+            turns: Semaphore::new(available_parallelism().map_or(2, |cores| cores.get().max(2))),
+        }
+    }
+
+    /// The trigger with this id, from the cache or the database.
+    pub async fn find(
+        &self,
+        context: &Context,
+        trigger_id: &str,
+    ) -> Result<Option<Arc<Subscriber>>, StoreError> {
+        if !ids::valid(ids::TRIGGER, trigger_id) {
+            return Ok(None);
+        }
+        if let Some(known) = self.cache.get(trigger_id).await {
+            return Ok(Some(known));
+        }
+        let Some(trigger) = context.store.trigger_for_ingress(trigger_id).await? else {
+            return Ok(None);
+        };
+        let subscriber = Arc::new(Subscriber::prepare(context, trigger).await?);
+        self.cache.insert(trigger_id.to_owned(), subscriber.clone()).await;
+        Ok(Some(subscriber))
+    }
+
+    /// Forgets a trigger after it changed, so that the next request reads it afresh.
+    pub async fn forget(&self, trigger_id: &str) {
+        self.cache.invalidate(trigger_id).await;
+    }
+
+    /// Takes one request from the trigger's allowance, or says in how many seconds there is one.
+    pub(super) fn admit(&self, trigger_id: &str) -> Result<(), u64> {
+        self.requests.check_key(&trigger_id.to_owned()).map_err(|not_until| {
+            not_until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
+        })
+    }
+
+    /// Whether one more rejected request of this trigger is worth a receipt.
+    pub(super) fn may_note_rejection(&self, trigger_id: &str) -> bool {
+        self.rejections.check_key(&trigger_id.to_owned()).is_ok()
+    }
+
+    /// Waits for a turn to run a script.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
+
+    /// Forgets the allowances of triggers that have been quiet; called now and then.
+    pub fn tidy(&self) {
+        self.requests.retain_recent();
+        self.rejections.retain_recent();
+    }
+}
+
+impl Subscriber {
+    async fn prepare(context: &Context, trigger: Trigger) -> Result<Self, StoreError> {
+        let project = context.store.project(&trigger.project_id).await?;
+        let retention_days = trigger
+            .retention_days
+            .or(project.map(|project| project.retention_days))
+            .unwrap_or(crate::store::RETENTION_DAYS);
+        let place = Place {
+            table: "triggers",
+            column: "secret",
+            row: &trigger.id,
+            project: &trigger.project_id,
+        };
+        let secrets = trigger.secret.iter().filter_map(|sealed| {
+            let opened = context.vault.open(place, sealed);
+            opened
+                .inspect_err(|error| error!(trigger = %trigger.id, %error, "a secret does not open"))
+                .ok()
+        });
+        let context = TriggerContext {
+            id: trigger.id.clone(),
+            name: trigger.name.clone(),
+            config: trigger.config.clone(),
+            url: trigger.webhook_url.clone(),
+            secrets: secrets.collect(),
+        };
+        // Filters are checked before they are stored, so this one compiles.
+        let filter = Filter::compile(&trigger.filter).unwrap_or_else(|error| {
+            error!(trigger = %trigger.id, %error, "a stored filter does not compile; it is left out");
+            Filter::everything()
+        });
+        Ok(Self { trigger, context, filter, retention_days })
+    }
+}

@@ -1,0 +1,160 @@
+//! One TCP connection: admitted, bounded in time, served, and drained at shutdown.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, warn};
+
+use crate::config::Limits;
+
+/// Largest request head, in bytes, and most header fields.
+const HEAD_BYTES: usize = 64 << 10;
+const HEAD_FIELDS: usize = 100;
+/// How long requests under way may take once shutdown began.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Pause after an accept error such as "too many open files", so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The address a request came from, as an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Accepts until `shutdown` completes, then waits for the requests under way.
+pub(super) async fn accept(
+    listener: TcpListener,
+    app: Router,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let admission = Admission::new(limits);
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let head = Duration::from_secs(limits.header_seconds);
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(admitted) = admission.admit(peer.ip()) else {
+                    metrics::counter!("hearken_connections_refused_total").increment(1);
+                    continue;
+                };
+                let app = app.clone().layer(Extension(Peer(peer)));
+                let stop = stop.clone();
+                tracker.spawn(async move {
+                    serve(stream, app, head, stop).await;
+                    drop(admitted);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    stop.cancel();
+    tracker.close();
+    if timeout(DRAIN, tracker.wait()).await.is_err() {
+        warn!("some requests did not end in time and were cut off");
+    }
+}
+
+async fn serve(stream: TcpStream, app: Router, head: Duration, stop: CancellationToken) {
+    // A client that connects and says nothing holds no more than this wait.
+    let first_byte = timeout(head, stream.peek(&mut [0]));
+    let spoke = tokio::select! {
+        spoke = first_byte => spoke,
+        () = stop.cancelled() => return,
+    };
+    if !matches!(spoke, Ok(Ok(1))) {
+        return;
+    }
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "TCP_NODELAY");
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .max_headers(HEAD_FIELDS)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "connection ended");
+    }
+}
+
+/// Bounds connections in all and by address.
+struct Admission {
+    all: Arc<Semaphore>,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    per_address: usize,
+}
+
+/// A place among the admitted connections; given back when dropped.
+struct Admitted {
+    _place: OwnedSemaphorePermit,
+    address: IpAddr,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Admission {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limits.connections)),
+            by_address: Arc::default(),
+            per_address: limits.connections_per_ip,
+        }
+    }
+
+    fn admit(&self, address: IpAddr) -> Option<Admitted> {
+        let place = self.all.clone().try_acquire_owned().ok()?;
+        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= self.per_address {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Admitted { _place: place, address, by_address: self.by_address.clone() })
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}

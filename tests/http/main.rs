@@ -1,0 +1,14 @@
+//! The server as its users meet it: the real binary over HTTP, on a real SQLite file and a real
+//! PostgreSQL, against a provider simulator that checks every request it is sent.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod corpus;
+mod crash;
+mod edge;
+mod egress;
+mod receiving;
+mod registration;
+mod reload;
+mod support;
+mod tenancy;

@@ -1,0 +1,51 @@
+//! What the tests stand on: databases, the server under test, the provider simulator.
+
+pub mod server;
+pub mod simulator;
+
+#[path = "../../support/database.rs"]
+pub mod database;
+
+use std::{future::Future, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Runs one test body on both databases.
+macro_rules! on_both_databases {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&$crate::support::database::sqlite().await).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&$crate::support::database::postgres().await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_databases;
+
+/// Asks again until `ready` answers with something, for at most ten seconds.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
+    for _ in 0..400 {
+        if let Some(value) = ready().await {
+            return value;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what}: did not happen within ten seconds");
+}
+
+/// The signature header of a GitHub delivery, made by an HMAC implementation that the server
+/// does not choose the inputs of.
+pub fn github_signature(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    let digest = mac.finalize().into_bytes();
+    format!("sha256={}", data_encoding::HEXLOWER.encode(&digest))
+}
