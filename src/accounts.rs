@@ -1,4 +1,5 @@
-//! Linked accounts: third-party credentials and the vault that seals them. (stub: owner S1)
+//! Linked accounts: third-party credentials, and the vault that seals them.
 
-/// Seals secrets. (stub)
-pub struct Vault;
+pub mod vault;
+
+pub use vault::Vault;

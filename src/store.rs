@@ -1,7 +1,96 @@
-//! The store. (stub: owner S1)
+//! The store: the only part that speaks SQL, to SQLite or PostgreSQL with the same text.
+//!
+//! [`Store::record`] is the hot path: it makes requests and their events durable, many at a time.
+//! Everything else is one short statement each, and names the project whose rows it may touch;
+//! the few that do not are for the ingress, for upkeep and for start-up, and say so.
 
+mod accounts;
+mod dialect;
+mod error;
+mod events;
+mod idempotency;
+mod keys;
+mod migrations;
 pub mod model;
+mod plans;
+mod projects;
+mod receipts;
+mod record;
+mod statement;
+mod stats;
+mod triggers;
+mod upkeep;
 
-/// The database. (stub)
+use std::sync::Arc;
+
+pub use self::{
+    accounts::AccountPatch,
+    error::StoreError,
+    events::EventFilter,
+    idempotency::Begun,
+    plans::Plan,
+    receipts::ReceiptFilter,
+    record::{Inbound, Recorded},
+    statement::Page,
+    stats::{Bucket, Stats, TriggerCount},
+    triggers::{Registered, TriggerFilter, TriggerPatch},
+};
+use self::{dialect::Pool, record::Writer, statement::Statement};
+
+/// Days an event is kept where neither its trigger nor its project says otherwise.
+pub const RETENTION_DAYS: i64 = 30;
+
+/// The database. A cheap handle.
 #[derive(Clone)]
-pub struct Store;
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    read: Pool,
+    write: Pool,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens `sqlite://path/to/file.db` (made if missing, with its folder) or `postgres://…`, and
+    /// brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, is too old, or refuses a migration.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let (read, write) = dialect::connect(url).await?;
+        let writer = Writer::start(write.clone());
+        Ok(Self {
+            inner: Arc::new(Inner {
+                read,
+                write,
+                writer,
+            }),
+        })
+    }
+
+    /// Commits what was handed over, then closes every connection. Later calls fail.
+    pub async fn close(&self) {
+        self.inner.writer.stop().await;
+        self.inner.read.close().await;
+        self.inner.write.close().await;
+    }
+
+    /// Whether requests can be stored right now.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.writer.check()?;
+        self.read()
+            .rows::<(i64,)>(Statement::new("SELECT CAST(1 AS BIGINT)"))
+            .await?;
+        Ok(())
+    }
+
+    fn read(&self) -> &Pool {
+        &self.inner.read
+    }
+
+    fn write(&self) -> &Pool {
+        &self.inner.write
+    }
+}

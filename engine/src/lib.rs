@@ -37,6 +37,6 @@ pub use reload::LiveCatalogue;
 pub use request::{Event, Headers, Micros, Reply, Request, TriggerContext, Verified};
 pub use script::{
     AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, LifecycleContext,
-    LifecycleError, Registration, Script,
+    LifecycleError, ListedSubscription, Registration, Script, ScriptError, SubscriptionStatus,
 };
 pub use signature::Scheme;

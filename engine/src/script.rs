@@ -1,266 +1,195 @@
-//! The script host. (stub: owner E2)
+//! The script host: compiles a connector's script once and calls its functions within limits.
+//!
+//! A script describes; the engine acts. Mapping functions get no I/O at all, lifecycle functions
+//! an `http` that reaches only the hosts their definition lists. Scripts see payloads through
+//! read-only `Json` handles and credentials as opaque `Secret`s.
+//!
+//! This isolates accidents, not determined attackers: time and memory are checked between
+//! operations, inside the server's own process, and a native operation runs to its end first.
+//! Whoever may edit an app folder must be trusted as the operator is.
+//!
+//! This module is the only one that knows the script language.
 
-use std::collections::BTreeMap;
+mod compile;
+mod convert;
+mod engine;
+mod failure;
+mod http;
+mod json;
+mod json_functions;
+mod lifecycle;
+mod mapping;
+mod meter;
+mod moment;
+mod natives;
+mod outgoing;
+mod provider_words;
+mod record;
+mod secret;
+mod source;
+mod web;
 
-use secrecy::SecretString;
+use std::{collections::BTreeMap, fmt};
+
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{Headers, Micros, Problem, TriggerContext, document::Document};
+pub use self::{
+    http::{HttpClient, HttpError, HttpRequest, HttpResponse},
+    lifecycle::{
+        AccountContext, LifecycleContext, LifecycleError, ListedSubscription, Registration,
+        SubscriptionStatus,
+    },
+    mapping::{Mapped, MappedEvent},
+};
+use crate::{Problem, TriggerContext, document::Document};
 
-/// A compiled script.
-#[derive(Debug)]
-pub struct Script {}
-
-/// What `events` made of a request.
-#[derive(Debug)]
-pub enum Mapped {
-    /// Events, not yet completed with the trigger's type and a fallback id.
-    Events(Vec<MappedEvent>),
-    /// The script skipped the request, with its reason.
-    Skipped(String),
+/// A compiled script. Cheap to call, and safe to call from many threads at once.
+pub struct Script {
+    file: String,
+    ast: rhai::AST,
+    constants: engine::Constants,
+    /// The line each function begins at.
+    lines: BTreeMap<String, usize>,
 }
 
-/// One event as the script described it.
-#[derive(Debug)]
-pub struct MappedEvent {
-    /// Event type without the app's slug; the trigger's own where absent.
-    pub event_type: Option<String>,
-    /// The provider's id of the event; a hash of the body where absent.
-    pub id: Option<String>,
-    /// When it happened.
-    pub occurred_at: Option<Micros>,
-    /// Its payload.
-    pub data: Value,
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("file", &self.file)
+            .field("functions", &self.lines.keys())
+            .finish_non_exhaustive()
+    }
 }
 
-/// A script failed.
+/// A script failed: what happened, said to its author.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{function}: {message}")]
+#[error("{function}{}: {message}", line.map(|line| format!(" (line {line})")).unwrap_or_default())]
 pub struct ScriptError {
-    /// Function that failed.
+    /// The function the engine called.
     pub function: String,
-    /// How.
+    /// What happened.
     pub message: String,
-    /// Line in the script.
+    /// Line in the script, from 1; the function's own where no statement is to blame.
     pub line: Option<usize>,
-    /// Column in the script.
+    /// Column in the script, from 1.
     pub column: Option<usize>,
 }
 
-/// Sends the requests of lifecycle functions; the server implements it behind its egress guard.
-pub trait HttpClient: Send + Sync {
-    /// Sends one request and waits for the answer.
-    fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
-}
-
-/// An outgoing request.
-pub struct HttpRequest {
-    /// Method.
-    pub method: String,
-    /// Absolute URL.
-    pub url: String,
-    /// Header fields; values may be secret.
-    pub headers: Vec<(String, SecretString)>,
-    /// Body.
-    pub body: Option<Vec<u8>>,
-}
-
-/// An answer.
-#[derive(Debug)]
-pub struct HttpResponse {
-    /// Status.
-    pub status: u16,
-    /// Header fields.
-    pub headers: Headers,
-    /// Body.
-    pub body: Vec<u8>,
-}
-
-/// Why no answer came.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum HttpError {
-    /// The address or host may not be reached.
-    #[error("{0}")]
-    Denied(String),
-    /// No connection, or it broke.
-    #[error("{0}")]
-    Unreachable(String),
-    /// No answer in time.
-    #[error("no answer within {seconds} s")]
-    Timeout {
-        /// The limit.
-        seconds: u64,
-    },
-    /// The answer is too large.
-    #[error("the answer is larger than {limit} bytes")]
-    TooLarge {
-        /// The limit.
-        limit: usize,
-    },
-}
-
-/// What a lifecycle function knows.
-#[derive(Debug, Clone)]
-pub struct LifecycleContext {
-    /// The trigger.
-    pub trigger: TriggerContext,
-    /// The subscription's id at the provider.
-    pub external_id: Option<String>,
-    /// The linked account.
-    pub account: Option<AccountContext>,
-    /// The provider's API.
-    pub base_url: String,
-    /// Hosts that may be reached (`host` or `host:port`).
-    pub hosts: Vec<String>,
-    /// What an earlier call asked to keep.
-    pub state: Value,
-}
-
-/// A linked account's credentials.
-#[derive(Debug, Clone)]
-pub struct AccountContext {
-    /// Kind.
-    pub kind: String,
-    /// Credentials by field.
-    pub credentials: BTreeMap<String, SecretString>,
-    /// Metadata.
-    pub metadata: Value,
-}
-
-/// A subscription made or renewed.
-#[derive(Debug, Clone)]
-pub struct Registration {
-    /// Its id at the provider.
-    pub external_id: Option<String>,
-    /// The secret, where the provider chose it.
-    pub secret: Option<SecretString>,
-    /// When it expires.
-    pub expires_at: Option<Micros>,
-    /// What to keep for later calls.
-    pub state: Value,
-}
-
-/// A subscription at the provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedSubscription {
-    /// Its id.
-    pub external_id: String,
-    /// Where it delivers.
-    pub url: String,
-    /// Whether it is on.
-    pub active: bool,
-}
-
-/// The provider's view of a subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SubscriptionStatus {
-    /// It is there and on.
-    Active,
-    /// It is there but off, with the reason.
-    Inactive(String),
-    /// It is gone.
-    Missing,
-}
-
-/// Why a lifecycle call failed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LifecycleError {
-    /// The provider refused.
-    #[error("the provider answered {status}: {message}")]
-    Provider {
-        /// HTTP status.
-        status: u16,
-        /// The provider's own words, at most 500 characters.
-        message: String,
-        /// What to do.
-        hint: Option<String>,
-    },
-    /// No connection.
-    #[error("the provider cannot be reached: {0}")]
-    Unreachable(String),
-    /// No answer in time.
-    #[error("the provider did not answer within {seconds} s")]
-    Timeout {
-        /// The limit.
-        seconds: u64,
-    },
-    /// The egress guard refused.
-    #[error("the request was not sent: {0}")]
-    Denied(String),
-    /// The definition does not list the host.
-    #[error("the app may not reach `{host}`: add it to `hosts` in app.yaml")]
-    HostNotListed {
-        /// Host.
-        host: String,
-    },
-    /// The script has no such function.
-    #[error("the app's script has no function `{0}`")]
-    MissingFunction(&'static str),
-    /// The script failed.
-    #[error("the app's script failed: {0}")]
-    Script(#[from] ScriptError),
-}
-
 impl Script {
-    /// Compiles.
-    pub fn compile(_file: &str, _source: &str) -> Result<Self, Vec<Problem>> {
-        unimplemented!()
+    /// Compiles the text of `file`, or lists everything that is wrong with it.
+    pub fn compile(file: &str, source: &str) -> Result<Self, Vec<Problem>> {
+        compile::compile(file, source)
     }
-    /// Whether a function is defined.
-    pub fn has(&self, _function: &str) -> bool {
-        unimplemented!()
+
+    /// Whether the script defines a function of this name.
+    pub fn has(&self, function: &str) -> bool {
+        self.lines.contains_key(function)
     }
-    /// The signature description.
+
+    /// What `signature()` returns: how requests are signed, as data.
+    #[expect(
+        clippy::result_large_err,
+        reason = "called once per load, never while serving"
+    )]
     pub fn signature(&self) -> Result<Value, Problem> {
-        unimplemented!()
+        let (result, printed) = meter::metered(|| {
+            let value = engine::call(&self.ast, &self.constants, "signature", ())?;
+            Ok(convert::Output::default().value(value))
+        });
+        self.log("signature", &printed);
+        let error = match result {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(message)) => self.error("signature", message),
+            Err(error) => match failure::explain("signature", error) {
+                Ok(ending) => self.error("signature", ending.text()),
+                Err(error) => error,
+            },
+        };
+        let problem = Problem::new(&self.file, error.message).field("signature");
+        Err(match error.line {
+            Some(line) => problem.at(line, error.column.unwrap_or(1)),
+            None => problem,
+        })
     }
-    /// Maps a request; `event_type` is the trigger's full type, `slug` prefixes a type suffix.
+
+    /// Maps a request to events. A script without `events` gives one event: the whole body.
     pub fn events(
         &self,
-        _document: &Document,
-        _trigger: &TriggerContext,
+        document: &Document,
+        trigger: &TriggerContext,
     ) -> Result<Mapped, ScriptError> {
-        unimplemented!()
+        mapping::events(self, document, trigger)
     }
-    /// Registers.
+
+    /// Makes a subscription at the provider.
     pub fn register(
         &self,
-        _http: &dyn HttpClient,
-        _context: &LifecycleContext,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
     ) -> Result<Registration, LifecycleError> {
-        unimplemented!()
+        lifecycle::call(self, "register", http, context, lifecycle::registration)
     }
-    /// Unregisters.
+
+    /// Ends a subscription. Returning normally is success; a subscription that is already gone
+    /// is the script's to recognise.
     pub fn unregister(
         &self,
-        _http: &dyn HttpClient,
-        _context: &LifecycleContext,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
     ) -> Result<(), LifecycleError> {
-        unimplemented!()
+        lifecycle::call(self, "unregister", http, context, |_, _| Ok(()))
     }
-    /// Asks the provider.
+
+    /// Asks the provider what has become of a subscription.
     pub fn status(
         &self,
-        _http: &dyn HttpClient,
-        _context: &LifecycleContext,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
     ) -> Result<SubscriptionStatus, LifecycleError> {
-        unimplemented!()
+        lifecycle::call(self, "status", http, context, lifecycle::status)
     }
-    /// Lists.
+
+    /// Lists the subscriptions the provider has for this account.
     pub fn list(
         &self,
-        _http: &dyn HttpClient,
-        _context: &LifecycleContext,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
     ) -> Result<Vec<ListedSubscription>, LifecycleError> {
-        unimplemented!()
+        lifecycle::call(self, "list", http, context, lifecycle::listed)
     }
-    /// Renews.
+
+    /// Renews a subscription before it expires.
     pub fn renew(
         &self,
-        _http: &dyn HttpClient,
-        _context: &LifecycleContext,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
     ) -> Result<Registration, LifecycleError> {
-        unimplemented!()
+        lifecycle::call(self, "renew", http, context, lifecycle::registration)
     }
+
+    /// An error about a function as a whole.
+    fn error(&self, function: &str, message: impl Into<String>) -> ScriptError {
+        ScriptError {
+            function: function.to_owned(),
+            message: message.into(),
+            line: self.lines.get(function).copied(),
+            column: None,
+        }
+    }
+
+    /// Passes on what a call printed.
+    fn log(&self, function: &str, printed: &[String]) {
+        for line in printed {
+            tracing::debug!(file = self.file, function, "{line}");
+        }
+    }
+}
+
+/// The signatures of every function a script can call, sorted: a test keeps the list under
+/// review, because each is a way to spend time or memory.
+pub fn native_functions() -> Vec<String> {
+    let mut signatures = engine::ENGINE.gen_fn_signatures(true);
+    signatures.sort_unstable();
+    signatures
 }

@@ -2,9 +2,12 @@
 
 use hearken_engine::Micros;
 use serde_json::Value;
+use sqlx::FromRow;
+
+use super::statement::JsonText;
 
 /// A tenant: owns keys, accounts, triggers and events, and sees nobody else's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Project {
     /// `prj_…`
     pub id: String,
@@ -17,7 +20,7 @@ pub struct Project {
 }
 
 /// An API key; the key itself is never stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct ApiKey {
     /// `key_…`
     pub id: String,
@@ -40,7 +43,7 @@ pub struct ApiKey {
 }
 
 /// A linked account: credentials for one app, sealed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct LinkedAccount {
     /// `acc_…`
     pub id: String,
@@ -55,6 +58,7 @@ pub struct LinkedAccount {
     /// Sealed JSON object of credentials.
     pub credentials: String,
     /// Public facts such as a shop domain.
+    #[sqlx(try_from = "JsonText")]
     pub metadata: Value,
     /// `active` or `needs_reconnect`.
     pub status: String,
@@ -65,7 +69,7 @@ pub struct LinkedAccount {
 }
 
 /// A trigger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Trigger {
     /// `trg_…`
     pub id: String,
@@ -88,10 +92,13 @@ pub struct Trigger {
     /// Sealed verification secret.
     pub secret: Option<String>,
     /// Configuration.
+    #[sqlx(try_from = "JsonText")]
     pub config: Value,
     /// Filter; an empty object lets everything through.
+    #[sqlx(try_from = "JsonText")]
     pub filter: Value,
     /// What the script asked to keep.
+    #[sqlx(try_from = "JsonText")]
     pub state: Value,
     /// `registering`, `active`, `paused`, `error`, `expired`.
     pub status: String,
@@ -114,7 +121,7 @@ pub struct Trigger {
 }
 
 /// A stored event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct TriggerEvent {
     /// `evt_…`
     pub id: String,
@@ -129,6 +136,7 @@ pub struct TriggerEvent {
     /// The provider's id; unique within the trigger.
     pub external_event_id: String,
     /// Payload.
+    #[sqlx(try_from = "JsonText")]
     pub data: Value,
     /// `pending`, `processed`, `delivered`, `failed`, `expired`.
     pub status: String,
@@ -168,7 +176,7 @@ pub struct NewEvent {
 }
 
 /// What became of one inbound request, and why.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Receipt {
     /// `rcp_…`
     pub id: String,
@@ -181,6 +189,7 @@ pub struct Receipt {
     /// HTTP method.
     pub method: String,
     /// Header fields as a JSON array of pairs, secret ones redacted.
+    #[sqlx(try_from = "JsonText")]
     pub headers: Value,
     /// The raw body, kept only of verified requests.
     pub body: Option<Vec<u8>>,
@@ -191,6 +200,7 @@ pub struct Receipt {
     /// One sentence, or the code of the check that failed.
     pub reason: Option<String>,
     /// Details: verified_by, filter verdicts, event ids, problem.
+    #[sqlx(try_from = "JsonText")]
     pub detail: Value,
     /// HTTP status answered.
     pub answered: i64,

@@ -1,0 +1,49 @@
+//! Receipts: what became of every inbound request. They come in through [`Store::record`].
+
+use super::{Page, Statement, Store, StoreError, model::Receipt};
+
+const COLUMNS: &str = "id, project_id, trigger_id, app, method, headers, body, body_size, \
+    outcome, reason, detail, answered, definition_version, received_at";
+
+/// Which receipts to list; every condition given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiptFilter {
+    /// Trigger's id.
+    pub trigger: Option<String>,
+    /// Outcome.
+    pub outcome: Option<String>,
+}
+
+impl Store {
+    /// One receipt of a project, with the body where it was kept.
+    pub async fn receipt(&self, project: &str, id: &str) -> Result<Option<Receipt>, StoreError> {
+        let statement = Statement::new("SELECT ")
+            .then(COLUMNS)
+            .then(" FROM receipts");
+        let statement = statement.then(" WHERE project_id = $1 AND id = $2");
+        self.read().row(statement.bind(project).bind(id)).await
+    }
+
+    /// The receipts of a project, without their bodies.
+    pub async fn list_receipts(
+        &self,
+        project: &str,
+        filter: &ReceiptFilter,
+        page: &Page,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        self.read().rows(list(project, filter, page)).await
+    }
+}
+
+pub(super) fn list(project: &str, filter: &ReceiptFilter, page: &Page) -> Statement {
+    // The same columns, and nothing in place of the body: a page of bodies could be gigabytes.
+    Statement::new(
+        "SELECT id, project_id, trigger_id, app, method, headers, NULL AS body, body_size, \
+             outcome, reason, detail, answered, definition_version, received_at \
+         FROM receipts WHERE project_id = $1",
+    )
+    .bind(project)
+    .and("trigger_id = $", filter.trigger.as_deref())
+    .and("outcome = $", filter.outcome.as_deref())
+    .page(page)
+}

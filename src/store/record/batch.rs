@@ -1,0 +1,289 @@
+//! One transaction of the writer: events first, for what is a duplicate decides the receipts;
+//! then receipts; then what the triggers show. Rows are written in the order of their keys, so
+//! that two replicas wait for each other and never in a circle.
+
+use std::collections::{BTreeMap, HashSet};
+
+use hearken_engine::Micros;
+use serde_json::{Map, Value, json};
+
+use super::{Inbound, Recorded};
+use crate::store::{
+    Statement,
+    dialect::{Pool, Transaction},
+    model::{NewEvent, Receipt},
+    statement::{Bind, storable},
+};
+
+/// Rows in one statement, well below the 32,766 binds that SQLite allows.
+const ROWS: usize = 256;
+
+/// A request to store, its events already as text.
+pub(super) struct Entry {
+    receipt: Receipt,
+    events: Vec<(NewEvent, String)>,
+}
+
+/// What makes an event unique: its trigger and its external id.
+type Key<'a> = (&'a str, &'a str);
+/// The id that each key's event has in the database.
+type Owners = BTreeMap<(String, String), String>;
+
+impl Entry {
+    pub(super) fn new(inbound: Inbound) -> Self {
+        let Inbound {
+            mut receipt,
+            events,
+        } = inbound;
+        // Keys are compared with what the database gives back, so they must look like it.
+        receipt.trigger_id = receipt.trigger_id.as_deref().map(storable);
+        let events = events.into_iter().map(|mut event| {
+            event.external_event_id = storable(&event.external_event_id);
+            let data = event.data.take().to_string();
+            (event, data)
+        });
+        Self {
+            events: events.collect(),
+            receipt,
+        }
+    }
+
+    /// Roughly how many bytes it brings.
+    pub(super) fn size(&self) -> usize {
+        let data: usize = self.events.iter().map(|(_, data)| data.len()).sum();
+        data + self.receipt.body.as_ref().map_or(0, Vec::len)
+    }
+
+    fn keyed(&self) -> impl Iterator<Item = (Key<'_>, &(NewEvent, String))> {
+        let trigger = self.receipt.trigger_id.as_deref().unwrap_or_default();
+        self.events
+            .iter()
+            .map(move |event| ((trigger, event.0.external_event_id.as_str()), event))
+    }
+
+    /// Which of its events were stored, given the ids that their keys have.
+    fn recorded(&self, owners: &Owners) -> Recorded {
+        let mut recorded = Recorded::default();
+        for ((trigger, external), (event, _)) in self.keyed() {
+            match owners.get(&(trigger.to_owned(), external.to_owned())) {
+                Some(owner) if *owner != event.id => recorded.duplicates.push(owner.clone()),
+                _ => recorded.stored.push(event.id.clone()),
+            }
+        }
+        recorded
+    }
+}
+
+/// Stores all entries, or none.
+pub(super) async fn commit(pool: &Pool, entries: &[Entry]) -> Result<Vec<Recorded>, sqlx::Error> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut transaction = pool.begin().await?;
+    let owners = insert_events(&mut transaction, entries).await?;
+    let recorded: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.recorded(&owners))
+        .collect();
+    insert_receipts(&mut transaction, entries, &recorded).await?;
+    touch_triggers(&mut transaction, entries, &recorded).await?;
+    transaction.commit().await?;
+    Ok(recorded)
+}
+
+async fn insert_events(
+    transaction: &mut Transaction,
+    entries: &[Entry],
+) -> Result<Owners, sqlx::Error> {
+    // The first of a key wins, within the batch as well as against the database.
+    let mut firsts = BTreeMap::new();
+    for entry in entries {
+        for (key, event) in entry.keyed() {
+            firsts.entry(key).or_insert((&entry.receipt, event));
+        }
+    }
+    let firsts: Vec<_> = firsts.into_iter().collect();
+    let mut owners = Owners::new();
+    for chunk in firsts.chunks(ROWS) {
+        let statement = Statement::new(
+            "INSERT INTO events (id, project_id, trigger_id, app, event_type, external_event_id, \
+                 data, status, receipt_id, definition_version, occurred_at, received_at, \
+                 expires_at) VALUES",
+        )
+        .tuples(
+            chunk
+                .iter()
+                .map(|(_, (receipt, (event, data)))| event_row(receipt, event, data)),
+        )
+        .then(" ON CONFLICT (trigger_id, external_event_id) DO NOTHING RETURNING id");
+        let inserted: HashSet<String> = transaction
+            .rows(statement)
+            .await?
+            .into_iter()
+            .map(|(id,)| id)
+            .collect();
+        let known: Vec<Key<'_>> = chunk
+            .iter()
+            .filter(|(_, (_, (event, _)))| !inserted.contains(&event.id))
+            .map(|(key, _)| *key)
+            .collect();
+        let new = chunk
+            .iter()
+            .filter(|(_, (_, (event, _)))| inserted.contains(&event.id));
+        owners.extend(new.map(|((t, e), (_, (event, _)))| {
+            (((*t).to_owned(), (*e).to_owned()), event.id.clone())
+        }));
+        find_owners(transaction, &known, &mut owners).await?;
+    }
+    Ok(owners)
+}
+
+/// Looks up the events that stood in the way. One that retention deleted in between makes the
+/// whole batch fail, and its sender try again.
+async fn find_owners(
+    transaction: &mut Transaction,
+    keys: &[Key<'_>],
+    owners: &mut Owners,
+) -> Result<(), sqlx::Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let statement = Statement::new(
+        "SELECT trigger_id, external_event_id, id FROM events
+         WHERE (trigger_id, external_event_id) IN (VALUES",
+    );
+    let tuples = keys
+        .iter()
+        .map(|(trigger, external)| [(*trigger).into(), (*external).into()]);
+    let found: Vec<(String, String, String)> =
+        transaction.rows(statement.tuples(tuples).then(")")).await?;
+    if found.len() < keys.len() {
+        return Err(sqlx::Error::RowNotFound);
+    }
+    owners.extend(
+        found
+            .into_iter()
+            .map(|(trigger, external, id)| ((trigger, external), id)),
+    );
+    Ok(())
+}
+
+fn event_row(receipt: &Receipt, event: &NewEvent, data: &str) -> [Bind; 13] {
+    [
+        (&event.id).into(),
+        receipt.project_id.as_deref().unwrap_or_default().into(),
+        receipt.trigger_id.as_deref().unwrap_or_default().into(),
+        (&receipt.app).into(),
+        (&event.event_type).into(),
+        (&event.external_event_id).into(),
+        data.into(),
+        "pending".into(),
+        (&receipt.id).into(),
+        receipt
+            .definition_version
+            .as_deref()
+            .unwrap_or_default()
+            .into(),
+        event.occurred_at.into(),
+        receipt.received_at.into(),
+        event.expires_at.into(),
+    ]
+}
+
+async fn insert_receipts(
+    transaction: &mut Transaction,
+    entries: &[Entry],
+    recorded: &[Recorded],
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = entries.iter().zip(recorded).collect();
+    for chunk in rows.chunks(ROWS) {
+        let statement = Statement::new(
+            "INSERT INTO receipts (id, project_id, trigger_id, app, method, headers, body, \
+                 body_size, outcome, reason, detail, answered, definition_version, received_at) \
+             VALUES",
+        );
+        let rows = chunk
+            .iter()
+            .map(|(entry, recorded)| receipt_row(&entry.receipt, recorded));
+        transaction.run(statement.tuples(rows)).await?;
+    }
+    Ok(())
+}
+
+fn receipt_row(receipt: &Receipt, recorded: &Recorded) -> [Bind; 14] {
+    let all_known = recorded.stored.is_empty() && !recorded.duplicates.is_empty();
+    [
+        (&receipt.id).into(),
+        (&receipt.project_id).into(),
+        (&receipt.trigger_id).into(),
+        (&receipt.app).into(),
+        (&receipt.method).into(),
+        (&receipt.headers).into(),
+        (&receipt.body).into(),
+        receipt.body_size.into(),
+        if all_known {
+            "duplicate"
+        } else {
+            &receipt.outcome
+        }
+        .into(),
+        (&receipt.reason).into(),
+        (&detail(receipt, recorded)).into(),
+        receipt.answered.into(),
+        (&receipt.definition_version).into(),
+        receipt.received_at.into(),
+    ]
+}
+
+/// The receipt's details with the ids of its events.
+fn detail(receipt: &Receipt, recorded: &Recorded) -> Value {
+    let mut detail = match &receipt.detail {
+        Value::Object(detail) => detail.clone(),
+        Value::Null => Map::new(),
+        other => Map::from_iter([("note".to_owned(), other.clone())]),
+    };
+    if !recorded.stored.is_empty() {
+        detail.insert("events".to_owned(), json!(recorded.stored));
+    }
+    if !recorded.duplicates.is_empty() {
+        detail.insert("duplicates".to_owned(), json!(recorded.duplicates));
+    }
+    Value::Object(detail)
+}
+
+/// Moves each trigger's times once, never back.
+async fn touch_triggers(
+    transaction: &mut Transaction,
+    entries: &[Entry],
+    recorded: &[Recorded],
+) -> Result<(), sqlx::Error> {
+    let mut touches: BTreeMap<&str, (Micros, Option<Micros>)> = BTreeMap::new();
+    for (Entry { receipt, .. }, recorded) in entries.iter().zip(recorded) {
+        let Some(trigger) = receipt
+            .trigger_id
+            .as_deref()
+            .filter(|_| receipt.outcome != "rejected")
+        else {
+            continue;
+        };
+        let stored = (!recorded.stored.is_empty()).then_some(receipt.received_at);
+        let (proof, triggered) = touches
+            .entry(trigger)
+            .or_insert((receipt.received_at, None));
+        *proof = receipt.received_at.max(*proof);
+        *triggered = stored.max(*triggered);
+    }
+    for (trigger, (proof, triggered)) in touches {
+        let statement = Statement::new(
+            "UPDATE triggers SET
+                 last_proof_at = CASE WHEN last_proof_at > $2 THEN last_proof_at ELSE $2 END,
+                 last_triggered_at = CASE WHEN $3 IS NULL OR last_triggered_at > $3
+                     THEN last_triggered_at ELSE $3 END
+             WHERE id = $1",
+        );
+        transaction
+            .run(statement.bind(trigger).bind(proof).bind(triggered))
+            .await?;
+    }
+    Ok(())
+}

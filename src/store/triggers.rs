@@ -1,0 +1,255 @@
+//! Triggers.
+
+use hearken_engine::Micros;
+use serde_json::Value;
+
+use super::{
+    Page, Statement, Store, StoreError,
+    model::Trigger,
+    statement::{Bind, storable},
+};
+
+const COLUMNS: &str = "id, project_id, app, linked_account_id, name, event_type, description, \
+    webhook_url, external_id, secret, config, filter, state, status, status_reason, \
+    definition_version, retention_days, last_proof_at, last_triggered_at, expires_at, created_at, \
+    updated_at";
+
+/// Which triggers to list; every condition given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct TriggerFilter {
+    /// App slug.
+    pub app: Option<String>,
+    /// Status.
+    pub status: Option<String>,
+    /// Trigger type, full name.
+    pub name: Option<String>,
+    /// Linked account's id.
+    pub account: Option<String>,
+    /// Text in its name, description or id, in upper or lower case.
+    pub search: Option<String>,
+}
+
+/// What to change of a trigger; the rest stays.
+#[derive(Debug, Clone, Default)]
+pub struct TriggerPatch {
+    /// New description.
+    pub description: Option<String>,
+    /// New configuration.
+    pub config: Option<Value>,
+    /// New filter.
+    pub filter: Option<Value>,
+    /// New days its events are kept; `Some(None)` for the project's.
+    pub retention_days: Option<Option<i64>>,
+}
+
+/// What became of registering, renewing or unregistering a trigger at its provider.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The subscription's id at the provider.
+    pub external_id: Option<String>,
+    /// Sealed verification secret.
+    pub secret: Option<String>,
+    /// What the script asked to keep.
+    pub state: Value,
+    /// When the subscription expires.
+    pub expires_at: Option<Micros>,
+    /// New status.
+    pub status: String,
+    /// Content hash of the definition that did it.
+    pub definition_version: String,
+}
+
+impl Store {
+    /// Adds a trigger.
+    ///
+    /// # Errors
+    /// `Conflict` when its id is taken, or its project or account does not exist.
+    pub async fn insert_trigger(&self, trigger: &Trigger) -> Result<(), StoreError> {
+        let explanation = "this trigger exists already, or its linked account does not exist";
+        let added = self.write().run(insert(trigger)).await;
+        added
+            .map(drop)
+            .map_err(|error| error.explained(explanation))
+    }
+
+    /// One trigger of a project.
+    pub async fn trigger(&self, project: &str, id: &str) -> Result<Option<Trigger>, StoreError> {
+        self.read()
+            .row(select(project).and("id = $", Some(id)))
+            .await
+    }
+
+    /// The trigger a webhook is addressed to, in whatever project: knowing its URL is the right
+    /// to address it.
+    pub async fn trigger_for_ingress(&self, id: &str) -> Result<Option<Trigger>, StoreError> {
+        let statement = Statement::new("SELECT ").then(COLUMNS);
+        self.read()
+            .row(statement.then(" FROM triggers WHERE id = $1").bind(id))
+            .await
+    }
+
+    /// The triggers of a project.
+    pub async fn list_triggers(
+        &self,
+        project: &str,
+        filter: &TriggerFilter,
+        page: &Page,
+    ) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(list(project, filter, page)).await
+    }
+
+    /// Changes what a user may change; returns the trigger as it is now.
+    pub async fn update_trigger(
+        &self,
+        project: &str,
+        id: &str,
+        patch: &TriggerPatch,
+        now: Micros,
+    ) -> Result<Option<Trigger>, StoreError> {
+        let json = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+        let statement = Statement::new(
+            "UPDATE triggers SET description = COALESCE($3, description),
+                 description_folded = COALESCE($4, description_folded),
+                 config = COALESCE($5, config), filter = COALESCE($6, filter),
+                 retention_days = CASE WHEN $7 THEN $8 ELSE retention_days END, updated_at = $9
+             WHERE project_id = $1 AND id = $2 RETURNING ",
+        );
+        let statement = statement
+            .then(COLUMNS)
+            .bind(project)
+            .bind(id)
+            .bind(&patch.description)
+            .bind(
+                patch
+                    .description
+                    .as_deref()
+                    .map(str::to_lowercase)
+                    .as_deref(),
+            )
+            .bind(json(&patch.config).as_deref())
+            .bind(json(&patch.filter).as_deref())
+            .bind(patch.retention_days.is_some())
+            .bind(patch.retention_days.flatten())
+            .bind(now);
+        self.write().row(statement).await
+    }
+
+    /// Notes what registering at the provider gave, all of it; returns the trigger as it is now.
+    pub async fn set_registration(
+        &self,
+        project: &str,
+        id: &str,
+        registered: &Registered,
+        now: Micros,
+    ) -> Result<Option<Trigger>, StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET external_id = $3, secret = $4, state = $5, expires_at = $6,
+                 status = $7, status_reason = NULL, definition_version = $8, updated_at = $9
+             WHERE project_id = $1 AND id = $2 RETURNING ",
+        );
+        let statement = statement
+            .then(COLUMNS)
+            .bind(project)
+            .bind(id)
+            .bind(&registered.external_id)
+            .bind(&registered.secret)
+            .bind(&registered.state)
+            .bind(registered.expires_at)
+            .bind(&registered.status)
+            .bind(&registered.definition_version)
+            .bind(now);
+        self.write().row(statement).await
+    }
+
+    /// Changes a trigger's status, and why it has it; returns the trigger as it is now.
+    pub async fn set_status(
+        &self,
+        project: &str,
+        id: &str,
+        status: &str,
+        reason: Option<&str>,
+        now: Micros,
+    ) -> Result<Option<Trigger>, StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET status = $3, status_reason = $4, updated_at = $5
+             WHERE project_id = $1 AND id = $2 RETURNING ",
+        );
+        let statement = statement.then(COLUMNS).bind(project).bind(id);
+        self.write()
+            .row(statement.bind(status).bind(reason).bind(now))
+            .await
+    }
+
+    /// Deletes a trigger; returns whether there was one. Its events and receipts stay until
+    /// retention takes them.
+    pub async fn delete_trigger(&self, project: &str, id: &str) -> Result<bool, StoreError> {
+        let statement = Statement::new("DELETE FROM triggers WHERE project_id = $1 AND id = $2");
+        Ok(self.write().run(statement.bind(project).bind(id)).await? > 0)
+    }
+}
+
+pub(super) fn list(project: &str, filter: &TriggerFilter, page: &Page) -> Statement {
+    select(project)
+        .and("app = $", filter.app.as_deref())
+        .and("status = $", filter.status.as_deref())
+        .and("name = $", filter.name.as_deref())
+        .and("linked_account_id = $", filter.account.as_deref())
+        .and(
+            "(lower(name) LIKE $ ESCAPE '\\' OR id LIKE $ ESCAPE '\\' \
+             OR description_folded LIKE $ ESCAPE '\\')",
+            filter.search.as_deref().map(containing).as_deref(),
+        )
+        .page(page)
+}
+
+/// All triggers in one status or with an expiry, for upkeep: not scoped.
+pub(super) fn select_all() -> Statement {
+    Statement::new("SELECT ")
+        .then(COLUMNS)
+        .then(" FROM triggers WHERE ")
+}
+
+fn select(project: &str) -> Statement {
+    let statement = Statement::new("SELECT ").then(COLUMNS);
+    statement
+        .then(" FROM triggers WHERE project_id = $1")
+        .bind(project)
+}
+
+/// A LIKE pattern for texts that contain `search`, in lower case.
+fn containing(search: &str) -> String {
+    let escaped = search.to_lowercase().replace('\\', "\\\\");
+    format!("%{}%", escaped.replace('%', "\\%").replace('_', "\\_"))
+}
+
+fn insert(trigger: &Trigger) -> Statement {
+    let values: [Bind; 23] = [
+        (&trigger.id).into(),
+        (&trigger.project_id).into(),
+        (&trigger.app).into(),
+        (&trigger.linked_account_id).into(),
+        (&trigger.name).into(),
+        (&trigger.event_type).into(),
+        (&trigger.description).into(),
+        (&trigger.webhook_url).into(),
+        (&trigger.external_id).into(),
+        (&trigger.secret).into(),
+        (&trigger.config).into(),
+        (&trigger.filter).into(),
+        (&trigger.state).into(),
+        (&trigger.status).into(),
+        (&trigger.status_reason).into(),
+        (&trigger.definition_version).into(),
+        trigger.retention_days.into(),
+        trigger.last_proof_at.into(),
+        trigger.last_triggered_at.into(),
+        trigger.expires_at.into(),
+        trigger.created_at.into(),
+        trigger.updated_at.into(),
+        Bind::Text(Some(storable(&trigger.description).to_lowercase())),
+    ];
+    let statement = Statement::new("INSERT INTO triggers (").then(COLUMNS);
+    statement
+        .then(", description_folded) VALUES")
+        .tuples([values])
+}
