@@ -1,70 +1,120 @@
 //! An app, compiled: definition, script, signature scheme, schemas and filters, ready to serve.
 
+mod check;
+mod folder;
+
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Filter, Problem, Scheme, Script, definition::Definition, schema::Violation};
+pub(crate) use self::folder::Folder;
+use crate::{
+    Filter, Problem, Scheme, Script,
+    definition::Definition,
+    schema::{Schema, Violation},
+};
 
-/// A loaded app. (stub: owner E1)
+/// A loaded app: immutable, and complete or not there at all.
 #[derive(Debug)]
 pub struct App {
-    /// Folder name.
+    /// Name of its folder.
     pub slug: String,
-    /// Content hash of the definition.
+    /// Content hash of what decides its behaviour (`app.yaml`, the script, its schemas): the
+    /// first 16 hex digits of a SHA-256. Stamped on every event.
     pub version: String,
     /// What `app.yaml` says.
     pub definition: Definition,
+    /// The set-up guide for users (`README.md`), in Markdown.
+    pub guide: Option<String>,
+    /// Changes when any file of the folder that is read changes.
+    pub(crate) fingerprint: String,
     pub(crate) scheme: Scheme,
     pub(crate) script: Script,
     pub(crate) triggers: Vec<TriggerType>,
 }
 
-impl App {
-    /// Loads one folder.
-    pub fn load(_root: &Path, _slug: &str) -> Result<Self, Vec<Problem>> {
-        unimplemented!()
-    }
-    /// A trigger type by its full name.
-    pub fn trigger(&self, name: &str) -> Option<&TriggerType> {
-        self.triggers.iter().find(|t| t.name == name)
-    }
-    /// All trigger types.
-    pub fn triggers(&self) -> &[TriggerType] {
-        &self.triggers
-    }
-    /// The signature scheme.
-    pub fn scheme(&self) -> &Scheme {
-        &self.scheme
-    }
-    /// The script.
-    pub fn script(&self) -> &Script {
-        &self.script
-    }
-}
-
-/// A trigger type.
+/// A trigger type, compiled.
 #[derive(Debug)]
 pub struct TriggerType {
-    /// Full name.
+    /// Full name (`ACME__PUSH`).
     pub name: String,
-    /// Full event type.
+    /// Full event type (`acme.push`).
     pub event_type: String,
     /// Human name.
     pub title: String,
     /// One sentence.
     pub description: String,
-    /// JSON Schema of the config.
+    /// JSON Schema of its configuration.
     pub config_schema: Value,
-    /// JSON Schema of the payload.
+    /// JSON Schema of its events' data.
     pub payload_schema: Value,
     /// Which request documents it is about.
     pub matches: Filter,
+    config: Schema,
+    payload: Schema,
+}
+
+impl App {
+    /// Loads the folder `slug` of the apps folder `root`, or says everything that is wrong with
+    /// it.
+    pub fn load(root: &Path, slug: &str) -> Result<Self, Vec<Problem>> {
+        Self::from_folder(Folder::read(root, slug).map_err(|problem| vec![problem])?)
+    }
+
+    /// Compiles a folder that was read.
+    pub(crate) fn from_folder(folder: Folder) -> Result<Self, Vec<Problem>> {
+        check::compile(folder)
+    }
+
+    /// A trigger type by its full name.
+    pub fn trigger(&self, name: &str) -> Option<&TriggerType> {
+        self.triggers.iter().find(|trigger| trigger.name == name)
+    }
+
+    /// All trigger types, in the order of the definition.
+    pub fn triggers(&self) -> &[TriggerType] {
+        &self.triggers
+    }
+
+    /// How deliveries are signed.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The connector script.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// The hosts lifecycle functions may reach when the provider's API is at `base_url`.
+    pub fn allowed_hosts(&self, base_url: &str) -> Vec<String> {
+        let mut hosts = self.definition.hosts.clone();
+        if let Ok(url) = url::Url::parse(base_url)
+            && let Some(host) = url.host_str()
+        {
+            hosts.push(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
+        }
+        hosts
+    }
 }
 
 impl TriggerType {
-    /// Checks a config against the schema.
-    pub fn check_config(&self, _config: &Value) -> Vec<Violation> {
-        unimplemented!()
+    /// Every way in which a configuration does not fit; empty when it fits.
+    pub fn check_config(&self, config: &Value) -> Vec<Violation> {
+        self.config.check(config)
     }
+
+    /// Every way in which an event's data does not fit the payload schema.
+    pub fn check_payload(&self, data: &Value) -> Vec<Violation> {
+        self.payload.check(data)
+    }
+}
+
+/// Whether `slug` can name an app: `^[a-z0-9][a-z0-9_-]{0,62}$`.
+pub fn is_slug(slug: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut bytes = slug.bytes();
+    bytes.next().is_some_and(plain)
+        && slug.len() <= 63
+        && bytes.all(|byte| plain(byte) || matches!(byte, b'_' | b'-'))
 }

@@ -1,10 +1,22 @@
-//! The immutable snapshot of all apps. (stub: owner E1)
+//! The catalogue: an immutable snapshot of all apps, and what is wrong with those that are not
+//! in it or are in it with an older version.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
-use crate::{App, Problem};
+use crate::{
+    App, Problem,
+    app::{Folder, is_slug},
+};
 
-/// All apps.
+/// Under this key stand problems of the apps folder itself.
+pub const ROOT: &str = "";
+
+/// All apps at one moment.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     apps: BTreeMap<String, Arc<App>>,
@@ -12,20 +24,89 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Loads the folder.
-    pub fn load(_root: &Path, _previous: Option<&Self>) -> Self {
-        unimplemented!()
+    /// Loads every app folder below `root`. An unchanged app is taken over from `previous`
+    /// without work; a broken one keeps its last good version, and its problems are listed. A
+    /// root that cannot be read, or is suddenly empty, keeps everything.
+    pub fn load(root: &Path, previous: Option<&Self>) -> Self {
+        let mut next = Self::default();
+        let slugs = match slugs(root) {
+            Ok(slugs) if slugs.is_empty() && previous.is_some_and(|old| !old.apps.is_empty()) => {
+                next.keep_all(previous, "the apps folder is empty now; its apps go on serving");
+                return next;
+            }
+            Ok(slugs) => slugs,
+            Err(error) => {
+                next.keep_all(previous, &format!("the apps folder cannot be read: {error}"));
+                return next;
+            }
+        };
+        for slug in slugs {
+            let last_good = previous.and_then(|old| old.apps.get(&slug));
+            match load_app(root, &slug, last_good) {
+                Ok(app) => drop(next.apps.insert(slug, app)),
+                Err(problems) => {
+                    if let Some(app) = last_good {
+                        next.apps.insert(slug.clone(), app.clone());
+                    }
+                    next.problems.insert(slug, problems);
+                }
+            }
+        }
+        next
     }
+
     /// One app.
     pub fn app(&self, slug: &str) -> Option<&Arc<App>> {
         self.apps.get(slug)
     }
-    /// All apps.
+
+    /// All apps, by slug.
     pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
         self.apps.values()
     }
-    /// Problems by slug.
+
+    /// What is wrong, by slug; see [`ROOT`].
     pub fn problems(&self) -> &BTreeMap<String, Vec<Problem>> {
         &self.problems
     }
+
+    /// The slugs of all apps, and of all folders that should be one.
+    pub(crate) fn slugs(&self) -> BTreeSet<&String> {
+        self.apps.keys().chain(self.problems.keys()).collect()
+    }
+
+    fn keep_all(&mut self, previous: Option<&Self>, message: &str) {
+        if let Some(previous) = previous {
+            self.apps.clone_from(&previous.apps);
+        }
+        self.problems.insert(ROOT.to_owned(), vec![Problem::new(".", message)]);
+    }
+}
+
+fn load_app(
+    root: &Path,
+    slug: &str,
+    last_good: Option<&Arc<App>>,
+) -> Result<Arc<App>, Vec<Problem>> {
+    let folder = Folder::read(root, slug).map_err(|problem| vec![problem])?;
+    match last_good {
+        Some(app) if app.fingerprint == folder.fingerprint() => Ok(app.clone()),
+        _ => App::from_folder(folder).map(Arc::new),
+    }
+}
+
+/// The folders that are meant to be apps: hidden ones and plain files are not.
+fn slugs(root: &Path) -> std::io::Result<BTreeSet<String>> {
+    let mut slugs = BTreeSet::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A link to a folder counts: mounted volumes are often made of links.
+        let is_folder = fs::metadata(entry.path()).is_ok_and(|about| about.is_dir());
+        if is_folder && !name.starts_with(['.', '_']) {
+            slugs.insert(name);
+        }
+    }
+    debug_assert!(!is_slug(ROOT), "the key for the root is no app's");
+    Ok(slugs)
 }

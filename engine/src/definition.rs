@@ -1,31 +1,186 @@
-//! What `app.yaml` says, as plain data.
+//! What `app.yaml` says, as plain data. Its form is described by `schemas/app.schema.json`, which
+//! is checked first, so that every mistake is told with its place.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::challenge::Challenge;
 
-/// An app's definition. (stub: owner E1)
+/// An app's definition.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// Human name.
+    /// The provider's name as people write it.
     pub title: String,
-    /// How requests arrive.
+    /// What kind of app it is (`developer-tools`).
+    pub category: String,
+    /// One sentence.
+    pub description: String,
+    /// The provider's own page.
+    #[serde(default)]
+    pub homepage: Option<String>,
+    /// The provider's documentation of its webhooks.
+    pub docs: String,
+    /// Where the facts of the folder come from.
+    pub facts: Facts,
+    /// The provider's API; an operator may override it.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// The only hosts lifecycle functions may reach, as `host` or `host:port`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The ways an account can be linked.
+    pub auth: Vec<Auth>,
+    /// The secret that verifies deliveries.
+    #[serde(default)]
+    pub secret: Secret,
+    /// How deliveries arrive.
     #[serde(default)]
     pub ingress: Ingress,
-    /// Native handshakes.
-    #[serde(default)]
-    pub challenges: Vec<Challenge>,
-    /// Why requests are not verified, where the provider signs nothing.
+    /// Why deliveries cannot be verified, where the provider signs nothing.
     #[serde(default)]
     pub unverified: Option<String>,
+    /// Handshakes, answered natively.
+    #[serde(default)]
+    pub challenges: Vec<Challenge>,
+    /// The trigger types.
+    pub triggers: Vec<Trigger>,
 }
 
-/// How requests arrive.
+/// Where the facts of an app folder come from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// How well they are known.
+    pub grade: Grade,
+    /// Day they were last checked (`2026-11-24`).
+    pub checked: String,
+    /// Pages, packages or captures they were taken from.
+    pub sources: Vec<String>,
+    /// What the provider does when a delivery fails.
+    #[serde(default)]
+    pub retries: Option<String>,
+    /// Seconds the provider waits for an answer.
+    #[serde(default)]
+    pub ack_deadline_seconds: Option<u32>,
+}
+
+/// How well an app's facts are known. Nothing below [`Grade::R3`] is called verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Grade {
+    /// One source.
+    R1,
+    /// Two independent sources agree.
+    R2,
+    /// The vendor's documentation was read and a vector checked by an independent implementation.
+    R3,
+    /// A real captured delivery was replayed.
+    R4,
+    /// A round trip with a live account.
+    R5,
+}
+
+/// One way to link an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// What kind of credential it is.
+    pub kind: AuthKind,
+    /// Its name as the provider calls it.
+    pub title: String,
+    /// Where to get it and which rights it needs.
+    #[serde(default)]
+    pub help: Option<String>,
+    /// JSON Schema of the credentials object.
+    #[serde(default)]
+    pub credentials: Option<Value>,
+    /// JSON Schema of the account's public facts.
+    #[serde(default)]
+    pub metadata: Option<Value>,
+}
+
+/// Kinds of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthKind {
+    /// A token the user pastes.
+    Token,
+    /// An API key the user pastes.
+    ApiKey,
+    /// A user name and a password.
+    Basic,
+    /// The OAuth2 authorisation-code flow.
+    #[serde(rename = "oauth2")]
+    OAuth2,
+    /// No account is needed.
+    None,
+}
+
+impl AuthKind {
+    /// Its name in definitions and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::ApiKey => "api_key",
+            Self::Basic => "basic",
+            Self::OAuth2 => "oauth2",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The secret that verifies deliveries.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secret {
+    /// Whose secret it is.
+    pub scope: SecretScope,
+    /// How the server makes it, where the provider lets us choose it.
+    pub generate: Option<Generate>,
+}
+
+/// Whose secret verifies a delivery.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretScope {
+    /// Each trigger has its own.
+    #[default]
+    Trigger,
+    /// That of the linked account.
+    Account,
+    /// That of the app registered at the provider.
+    App,
+}
+
+/// How a secret is made.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generate {
+    /// Random bytes, 24 to 64.
+    pub bytes: usize,
+    /// How they are written as text.
+    pub encoding: SecretEncoding,
+}
+
+/// How random bytes are written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretEncoding {
+    /// Lower-case hexadecimal.
+    Hex,
+    /// Standard base64 with padding.
+    Base64,
+    /// URL-safe base64 without padding.
+    Base64Url,
+}
+
+/// How deliveries arrive.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Ingress {
-    /// Accepted content types.
+    /// Accepted body formats.
     pub content_types: Vec<ContentType>,
-    /// The form field that holds the JSON payload.
+    /// The form field that holds the JSON payload; without it a form is an object of its fields.
     pub form_field: Option<String>,
     /// Largest accepted body in bytes.
     pub body_limit: usize,
@@ -33,11 +188,7 @@ pub struct Ingress {
 
 impl Default for Ingress {
     fn default() -> Self {
-        Self {
-            content_types: vec![ContentType::Json],
-            form_field: None,
-            body_limit: 1 << 20,
-        }
+        Self { content_types: vec![ContentType::Json], form_field: None, body_limit: 1 << 20 }
     }
 }
 
@@ -45,10 +196,32 @@ impl Default for Ingress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentType {
-    /// `application/json` and `+json`.
+    /// `application/json` and any `+json`.
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
     /// `text/plain`.
     Text,
+}
+
+/// A trigger type as defined.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// Name without the app's prefix (`PUSH`).
+    pub name: String,
+    /// Event type without the app's prefix (`push`).
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Human name.
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// Filter over the request document: which deliveries it is about.
+    #[serde(rename = "match")]
+    pub matches: Value,
+    /// JSON Schema of its configuration.
+    pub config: Value,
+    /// JSON Schema of its events' data, or `{ $file: path }` of one.
+    pub payload: Value,
 }

@@ -16,6 +16,7 @@ pub mod challenge;
 pub mod definition;
 pub mod document;
 pub mod filter;
+mod nearest;
 mod problem;
 pub mod receive;
 mod rejection;

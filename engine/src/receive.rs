@@ -1,11 +1,22 @@
-//! One request in. (stub: owner E3)
+//! One request in: verified on its raw bytes, then answered if it is a challenge, then matched
+//! and mapped to events. Nothing that was not verified is ever parsed.
 
-use crate::{App, Event, Rejection, Reply, Request, TriggerContext};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
-/// What became of a verified request.
+use crate::{
+    App, Event, Rejection, Reply, Request, TriggerContext, TriggerType, Verified,
+    document::Document,
+    script::{Mapped, MappedEvent},
+};
+
+/// Longest id an event keeps as it is, in bytes; a longer one is hashed.
+const ID_BYTES: usize = 255;
+
+/// A verified request.
 #[derive(Debug)]
 pub struct Received {
-    /// What vouches for it.
+    /// What vouches for it (`hmac-sha256`, `token`, `none`, …).
     pub verified_by: &'static str,
     /// What came of it.
     pub outcome: Outcome,
@@ -23,12 +34,12 @@ pub enum Outcome {
     },
     /// Not what this trigger is about.
     Ignored {
-        /// Why.
+        /// Why, in one sentence.
         reason: String,
     },
-    /// Events.
+    /// The events it carries, at least one.
     Events(Vec<Event>),
-    /// Verified, but the script failed.
+    /// Verified, but the script failed on it: worth keeping until the script is mended.
     Failed {
         /// How.
         reason: String,
@@ -36,12 +47,103 @@ pub enum Outcome {
 }
 
 impl App {
-    /// Receives.
+    /// Verifies a request on its raw bytes.
+    pub fn verify<'r>(
+        &self,
+        request: &'r Request,
+        trigger: &TriggerContext,
+    ) -> Result<Verified<'r>, Rejection> {
+        let by = self.scheme.verify(request, &trigger.secrets)?;
+        Ok(Verified::new(request, by))
+    }
+
+    /// Receives one request for one trigger.
     pub fn receive(
         &self,
-        _request: &Request,
-        _trigger: &TriggerContext,
+        request: &Request,
+        trigger: &TriggerContext,
     ) -> Result<Received, Rejection> {
-        unimplemented!()
+        let verified = self.verify(request, trigger)?;
+        let document = Document::parse(&verified, &self.definition.ingress)?;
+        let outcome = self.interpret(&document, &verified, trigger);
+        Ok(Received { verified_by: verified.by(), outcome })
     }
+
+    /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`.
+    pub fn answer_unsigned(
+        &self,
+        request: &Request,
+        trigger: &TriggerContext,
+    ) -> Option<(&'static str, Reply)> {
+        let document = Document::bodiless(request);
+        let unsigned = self.definition.challenges.iter().filter(|challenge| !challenge.signed());
+        unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &trigger.secrets))
+    }
+
+    fn interpret(
+        &self,
+        document: &Document,
+        verified: &Verified<'_>,
+        trigger: &TriggerContext,
+    ) -> Outcome {
+        let challenges = self.definition.challenges.iter().filter(|challenge| challenge.signed());
+        for challenge in challenges {
+            if let Some((kind, reply)) = challenge.answer(document, &trigger.secrets) {
+                return Outcome::Challenge { kind, reply };
+            }
+        }
+        let Some(kind) = self.trigger(&trigger.name) else {
+            let reason = format!("the app no longer defines the trigger {}", trigger.name);
+            return Outcome::Failed { reason };
+        };
+        let verdict = kind.matches.judge(document.root());
+        if !verdict.matched {
+            let why = verdict.clause.map(|clause| clause.to_string()).unwrap_or_default();
+            return Outcome::Ignored { reason: format!("not what {} is about: {why}", kind.name) };
+        }
+        match self.script.events(document, trigger) {
+            Err(error) => Outcome::Failed { reason: error.to_string() },
+            Ok(Mapped::Skipped(reason)) => Outcome::Ignored { reason },
+            Ok(Mapped::Events(events)) if events.is_empty() => {
+                Outcome::Ignored { reason: "the app's script made no event of it".to_owned() }
+            }
+            Ok(Mapped::Events(events)) => {
+                Outcome::Events(self.complete(events, kind, verified.request()))
+            }
+        }
+    }
+
+    /// Gives events what their script left out: the trigger's type, an id of their own.
+    fn complete(
+        &self,
+        events: Vec<MappedEvent>,
+        kind: &TriggerType,
+        request: &Request,
+    ) -> Vec<Event> {
+        let several = events.len() > 1;
+        let events = events.into_iter().enumerate();
+        events
+            .map(|(index, event)| Event {
+                event_type: event.event_type.map_or_else(
+                    || kind.event_type.clone(),
+                    |suffix| format!("{}.{suffix}", self.slug),
+                ),
+                external_id: match event.id.filter(|id| !id.is_empty()) {
+                    Some(id) => bounded(id),
+                    None if several => format!("{}#{index}", hash(&request.body)),
+                    None => hash(&request.body),
+                },
+                occurred_at: event.occurred_at,
+                data: event.data,
+            })
+            .collect()
+    }
+}
+
+fn bounded(id: String) -> String {
+    if id.len() <= ID_BYTES { id } else { hash(id.as_bytes()) }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(bytes)))
 }

@@ -1,0 +1,255 @@
+//! From text to a compiled app: every check of a folder, in the order in which its author would
+//! want to hear of what is wrong.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::{
+    App, Folder, TriggerType,
+    folder::{DEFINITION, SCRIPT},
+};
+use crate::{
+    Filter, Problem, Scheme, Script,
+    definition::{Definition, Trigger},
+    schema::Schema,
+    yaml,
+};
+
+static FORM: LazyLock<Schema> = LazyLock::new(|| {
+    let schema = serde_json::from_str(include_str!("../../../schemas/app.schema.json"))
+        .expect("the schema of app.yaml is JSON");
+    Schema::compile(&schema).expect("the schema of app.yaml is a JSON Schema")
+});
+
+/// Checks and compiles a folder.
+pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
+    let mut checks = Checks { folder: &folder, problems: Vec::new() };
+    let definition = checks.definition();
+    let script = checks.script();
+    let (Some(definition), Some(script)) = (definition, script) else {
+        return Err(checks.problems);
+    };
+    let scheme = checks.scheme(&definition, &script);
+    checks.hosts(&definition);
+    let triggers = checks.triggers(&definition);
+    match scheme {
+        Some(scheme) if checks.problems.is_empty() => Ok(App {
+            version: folder.version(),
+            fingerprint: folder.fingerprint(),
+            slug: folder.slug,
+            guide: folder.guide,
+            definition,
+            scheme,
+            script,
+            triggers,
+        }),
+        _ => Err(checks.problems),
+    }
+}
+
+struct Checks<'f> {
+    folder: &'f Folder,
+    problems: Vec<Problem>,
+}
+
+impl Checks<'_> {
+    /// A problem with the node of `app.yaml` at `pointer`.
+    fn note(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+        let (line, column) = yaml::locate(&self.folder.definition, pointer);
+        let mut problem = Problem::new(self.file(DEFINITION), message).at(line, column);
+        if !pointer.is_empty() {
+            problem = problem.field(dotted(pointer));
+        }
+        problem.hint = hint;
+        self.problems.push(problem);
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder.slug)
+    }
+
+    fn definition(&mut self) -> Option<Definition> {
+        let text = &self.folder.definition;
+        if text.trim().is_empty() {
+            self.problems.push(Problem::new(self.file(DEFINITION), "the file is empty"));
+            return None;
+        }
+        let value = match yaml::parse(text) {
+            Ok(value) => value,
+            Err(error) => {
+                let problem = Problem::new(self.file(DEFINITION), error.message);
+                self.problems.push(problem.at(error.line, error.column));
+                return None;
+            }
+        };
+        let violations = FORM.check(&value);
+        for violation in &violations {
+            self.note(&violation.pointer, violation.message.clone(), None);
+        }
+        if !violations.is_empty() {
+            return None;
+        }
+        match serde_json::from_value(value.clone()) {
+            Ok(definition) => Some(definition),
+            // What the schema lets through and the types do not: the forms of challenges.
+            Err(error) => {
+                let pointer = self.bad_challenge(&value);
+                self.note(&pointer, error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    fn bad_challenge(&self, value: &Value) -> String {
+        let challenges = value["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let bad = challenges.iter().position(|challenge| {
+            serde_json::from_value::<crate::challenge::Challenge>(challenge.clone()).is_err()
+        });
+        bad.map_or_else(String::new, |index| format!("/challenges/{index}"))
+    }
+
+    fn script(&mut self) -> Option<Script> {
+        let source = self.folder.script.as_deref().unwrap_or_default();
+        match Script::compile(&self.file(SCRIPT), source) {
+            Ok(script) => Some(script),
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// The scheme the script describes, or none where the definition says why.
+    fn scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
+        match (script.has("signature"), &definition.unverified) {
+            (true, Some(_)) => {
+                let message = "the script describes a signature, yet deliveries are said to be unverified";
+                self.note("/unverified", message, Some("Remove one of the two.".to_owned()));
+                None
+            }
+            (false, None) => {
+                let hint = "Define it, or say under `unverified` why deliveries cannot be verified.";
+                self.problems.push(
+                    Problem::new(self.file(SCRIPT), "the function `signature` is missing").hint(hint),
+                );
+                None
+            }
+            (false, Some(_)) => Some(Scheme::none()),
+            (true, None) => self.described_scheme(script),
+        }
+    }
+
+    fn described_scheme(&mut self, script: &Script) -> Option<Scheme> {
+        let described = script.signature().and_then(|description| {
+            Scheme::parse(&description).map_err(|error| {
+                let (line, column) = self.place_of_function("signature");
+                let mut problem = Problem::new(self.file(SCRIPT), error.message)
+                    .at(line, column)
+                    .field(format!("signature().{}", error.field));
+                problem.hint = error.hint;
+                problem
+            })
+        });
+        described.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    fn place_of_function(&self, name: &str) -> (usize, usize) {
+        let source = self.folder.script.as_deref().unwrap_or_default();
+        let definition = format!("fn {name}");
+        let found = source.lines().enumerate().find_map(|(index, line)| {
+            line.find(&definition).map(|column| (index + 1, column + 1))
+        });
+        found.unwrap_or((1, 1))
+    }
+
+    fn hosts(&mut self, definition: &Definition) {
+        for (index, host) in definition.hosts.iter().enumerate() {
+            let plain = url::Url::parse(&format!("https://{host}/")).is_ok_and(|url| {
+                url.path() == "/" && url.username().is_empty() && url.query().is_none()
+            });
+            if !plain || host.contains(['/', '*', '@', '?', '#']) {
+                let hint = "Give a host such as api.acme.example, or host:port.".to_owned();
+                self.note(&format!("/hosts/{index}"), format!("`{host}` is not a host"), Some(hint));
+            }
+        }
+    }
+
+    fn triggers(&mut self, definition: &Definition) -> Vec<TriggerType> {
+        let triggers = &definition.triggers;
+        for (index, trigger) in triggers.iter().enumerate() {
+            if triggers.iter().take(index).any(|earlier| earlier.name == trigger.name) {
+                let message = format!("another trigger is named `{}`", trigger.name);
+                self.note(&format!("/triggers/{index}/name"), message, None);
+            }
+        }
+        triggers.iter().enumerate().filter_map(|(index, trigger)| self.trigger(index, trigger)).collect()
+    }
+
+    fn trigger(&mut self, index: usize, trigger: &Trigger) -> Option<TriggerType> {
+        let at = |field: &str| format!("/triggers/{index}/{field}");
+        let matches = Filter::compile(&trigger.matches)
+            .map_err(|error| {
+                let pointer = format!("{}{}", at("match"), error.pointer);
+                self.note(&pointer, error.message, error.hint);
+            })
+            .ok();
+        let config = self.schema(&at("config"), &trigger.config);
+        let payload_schema = self.payload(&at("payload"), &trigger.payload)?;
+        let payload = self.schema(&at("payload"), &payload_schema);
+        let slug = &self.folder.slug;
+        Some(TriggerType {
+            name: format!("{}__{}", slug.to_uppercase().replace('-', "_"), trigger.name),
+            event_type: format!("{slug}.{}", trigger.event_type),
+            title: trigger.title.clone(),
+            description: trigger.description.clone(),
+            config_schema: trigger.config.clone(),
+            payload_schema,
+            matches: matches?,
+            config: config?,
+            payload: payload?,
+        })
+    }
+
+    fn schema(&mut self, pointer: &str, source: &Value) -> Option<Schema> {
+        Schema::compile(source)
+            .map_err(|error| self.note(&format!("{pointer}{}", error.pointer), error.message, None))
+            .ok()
+    }
+
+    /// The payload schema itself, or the one in the file it refers to.
+    fn payload(&mut self, pointer: &str, payload: &Value) -> Option<Value> {
+        let Some(name) = payload.get("$file").and_then(Value::as_str) else {
+            return Some(payload.clone());
+        };
+        let Some(text) = self.folder.schemas.get(name) else {
+            let known = self.folder.schemas.keys().map(String::as_str);
+            let hint = crate::nearest::did_you_mean(name, known);
+            let message = format!("there is no file `{name}` in this app folder{hint}");
+            self.note(&format!("{pointer}/$file"), message, None);
+            return None;
+        };
+        serde_json::from_str(text)
+            .map_err(|error| {
+                let problem = Problem::new(self.file(name), format!("not JSON: {error}"));
+                self.problems.push(problem.at(error.line(), error.column()));
+            })
+            .ok()
+    }
+}
+
+/// `/triggers/2/match` as people read it: `triggers[2].match`.
+fn dotted(pointer: &str) -> String {
+    let mut field = String::new();
+    for step in pointer.split('/').skip(1) {
+        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+            field.push_str(&format!("[{step}]"));
+        } else {
+            if !field.is_empty() {
+                field.push('.');
+            }
+            field.push_str(&step.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    field
+}
