@@ -94,14 +94,14 @@ impl Script {
     )]
     pub fn signature(&self) -> Result<Value, Problem> {
         let (result, printed) = meter::metered(|| {
-            let value = engine::call(&self.ast, &self.constants, "signature", ())?;
-            Ok(convert::Output::default().value(value))
+            engine::call(&self.ast, &self.constants, "signature", ())
+                .map(|value| convert::Output::default().value(value))
         });
         self.log("signature", &printed);
         let error = match result {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(message)) => self.error("signature", message),
-            Err(error) => match failure::explain("signature", error) {
+            Err(error) => match failure::explain("signature", *error) {
                 Ok(ending) => self.error("signature", ending.text()),
                 Err(error) => error,
             },

@@ -64,7 +64,7 @@ pub(super) fn events(
     });
     script.log("events", &printed);
     if let Some(error) = result {
-        return match explain("events", error)? {
+        return match explain("events", *error)? {
             Ending::Skipped(reason) => Ok(Mapped::Skipped(reason)),
             Ending::Lifecycle(error) => Err(script.error("events", error.to_string())),
         };
