@@ -22,6 +22,8 @@ mod lifecycle;
 mod mapping;
 #[path = "scripts/native_functions.rs"]
 mod native_functions;
+#[path = "scripts/outgoing.rs"]
+mod outgoing;
 #[path = "scripts/poison.rs"]
 mod poison;
 
@@ -30,6 +32,10 @@ fn compile(source: &str) -> Script {
         .unwrap_or_else(|problems| panic!("{problems:?}\n{source}"))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "bodies are written in the call"
+)]
 fn document(body: Value) -> Document {
     Document::new(json!({
         "method": "POST",

@@ -189,6 +189,7 @@ fn name_problems(file: &str, source: &str, outline: &Outline, ast: &AST) -> Vec<
         };
         problems.push(problem.at(line, column).field(function.name));
     }
+    problems.sort_by_key(|problem| problem.line);
     problems
 }
 

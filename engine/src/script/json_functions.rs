@@ -24,11 +24,13 @@ pub(super) fn register(engine: &mut Engine) {
         .register_iterator_result::<Json, Dynamic>()
         .register_fn("len", |json: Json| size(&json))
         .register_fn("is_empty", |json: Json| size(&json) == 0)
-        .register_fn("keys", keys)
-        .register_fn("values", values)
-        .register_fn("to_array", values)
-        .register_fn("to_map", to_map)
-        .register_fn("contains", contains)
+        .register_fn("keys", |json: Json| keys(&json))
+        .register_fn("values", |json: Json| values(&json))
+        .register_fn("to_array", |json: Json| values(&json))
+        .register_fn("to_map", |json: Json| to_map(&json))
+        .register_fn("contains", |json: Json, wanted: Dynamic| {
+            contains(&json, wanted)
+        })
         .register_fn("==", |a: Json, b: Json| a.value() == b.value())
         .register_fn("!=", |a: Json, b: Json| a.value() != b.value());
     missing_values_chain(engine);
@@ -64,27 +66,27 @@ fn listable(json: &Json) -> Fallible<()> {
     )))
 }
 
-fn keys(json: Json) -> Fallible<Array> {
-    listable(&json)?;
+fn keys(json: &Json) -> Fallible<Array> {
+    listable(json)?;
     Ok(match json.value() {
         Value::Object(members) => members.keys().map(|key| key.as_str().into()).collect(),
         _ => Array::new(),
     })
 }
 
-fn values(json: Json) -> Fallible<Array> {
-    listable(&json)?;
+fn values(json: &Json) -> Fallible<Array> {
+    listable(json)?;
     Ok(match json.value() {
         Value::Object(members) => members
             .keys()
             .map(|key| json.member(&key.as_str().into()))
             .collect(),
-        _ => (0..size(&json)).map(|index| json.element(index)).collect(),
+        _ => (0..size(json)).map(|index| json.element(index)).collect(),
     })
 }
 
-fn to_map(json: Json) -> Fallible<Map> {
-    listable(&json)?;
+fn to_map(json: &Json) -> Fallible<Map> {
+    listable(json)?;
     match json.value() {
         Value::Object(members) => Ok(members
             .keys()
@@ -94,7 +96,7 @@ fn to_map(json: Json) -> Fallible<Map> {
     }
 }
 
-fn contains(json: Json, wanted: Dynamic) -> Fallible<bool> {
+fn contains(json: &Json, wanted: Dynamic) -> Fallible<bool> {
     let wanted = Output::default().value(wanted).map_err(fault)?;
     Ok(match (json.value(), &wanted) {
         (Value::Object(members), Value::String(key)) => members.contains_key(key),

@@ -12,7 +12,7 @@ use super::{
     HttpClient, Script, ScriptError,
     convert::Output,
     engine,
-    failure::{Ending, explain},
+    failure::Ending,
     json::Json,
     mapping, meter,
     record::Record,
@@ -204,7 +204,7 @@ fn run<T>(
     script.log(function, &printed);
     match result {
         Ok(read) => read.map_err(|message| script.error(function, message).into()),
-        Err(error) => match explain(function, *error)? {
+        Err(error) => match script.explain(function, *error)? {
             Ending::Lifecycle(error) => Err(error),
             Ending::Skipped(_) => Err(script
                 .error(function, "only events() may call skip()")

@@ -186,16 +186,20 @@ fn equal(a: &Dynamic, b: &Dynamic, depth: usize) -> Fallible<bool> {
     if a.is::<Secret>() || b.is::<Secret>() {
         return Err(fault("a Secret cannot be compared"));
     }
-    Ok(match (number(a), number(b)) {
-        (Some(a), Some(b)) => a == b,
+    Ok(match (a.as_int(), b.as_int(), number(a), number(b)) {
+        (Ok(a), Ok(b), ..) => a == b,
+        (_, _, Some(a), Some(b)) => a.total_cmp(&b).is_eq(),
         _ => a.type_id() == b.type_id() && (a.is_unit() || same_scalar(a, b)),
     })
 }
 
-/// A number for comparing an integer with a float; two integers compare exactly elsewhere.
-fn number(value: &Dynamic) -> Option<Value> {
-    let integer = value.as_int().ok().map(Value::from);
-    integer.or_else(|| value.as_float().ok().map(Value::from))
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the language compares integers with floats so"
+)]
+fn number(value: &Dynamic) -> Option<f64> {
+    let integer = value.as_int().ok().map(|integer| integer as f64);
+    integer.or_else(|| value.as_float().ok())
 }
 
 fn same_scalar(a: &Dynamic, b: &Dynamic) -> bool {

@@ -37,7 +37,7 @@ fn misspelt_functions_are_noticed() {
     // A helper that is called may have any name, also one passed on as a text.
     compile("fn event(x) { x }\nfn events(request, trigger) { event(1); [] }");
     compile("fn event(x) { x }\nfn events(request, trigger) { [1].map(\"event\") }");
-    compile("fn lists(x) { x }\nfn something_else() { 1 }");
+    compile("fn lasso(x) { x }\nfn something_else() { 1 }");
 }
 
 #[test]

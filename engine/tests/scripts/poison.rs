@@ -1,7 +1,7 @@
 //! Scripts that mean harm, or do it by accident: each must end within the limits, with an error
 //! that says why, and leave the process as it was.
 //!
-//! A file's line `// Ends with: …` is the error expected; UPDATE_EXPECT=1 writes what it is now.
+//! A file's line `// Ends with: …` is the error expected; `UPDATE_EXPECT=1` writes what it is now.
 //! On a slow or busy machine a script may run out of time before it meets that end.
 
 use std::{
@@ -97,7 +97,6 @@ fn every_poison_script_ends_within_the_limits() {
                 &format!("{EXPECTATION}{ending}\n"),
             );
             fs::write(&file, blessed).unwrap();
-            println!("{:>4} MB {name}: {ending}", peak >> 20);
         } else if ending != expected && !ending.starts_with(OUT_OF_TIME) {
             failures.push(format!("{name}: ended with {ending:?}"));
         }
