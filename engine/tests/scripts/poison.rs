@@ -2,7 +2,8 @@
 //! that says why, and leave the process as it was.
 //!
 //! A file's line `// Ends with: …` is the error expected; `UPDATE_EXPECT=1` writes what it is now.
-//! On a slow or busy machine a script may run out of time before it meets that end.
+//! On a slow or busy machine a script may run out of time before it meets that end, so that is
+//! always accepted, and never written over another end.
 
 use std::{
     fs,
@@ -23,6 +24,7 @@ const NEVER: Duration = Duration::from_secs(30);
 const PEAK: usize = 96 << 20;
 const EXPECTATION: &str = "// Ends with: ";
 const OUT_OF_TIME: &str = "it ran longer than";
+const OUT_OF_OPERATIONS: &str = "it ran more than";
 
 fn corpus() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/poison");
@@ -74,6 +76,13 @@ fn run(source: String) -> (String, usize) {
     }
 }
 
+/// Which of the two limits an endless script meets depends on the machine; so does whether it has
+/// the time to meet another one.
+fn ran_too_long(ending: &str, expected: &str) -> bool {
+    ending.starts_with(OUT_OF_TIME)
+        || (ending.starts_with(OUT_OF_OPERATIONS) && expected.starts_with(OUT_OF_TIME))
+}
+
 #[test]
 fn every_poison_script_ends_within_the_limits() {
     let corpus = corpus();
@@ -91,13 +100,15 @@ fn every_poison_script_ends_within_the_limits() {
             .find_map(|line| line.strip_prefix(EXPECTATION))
             .unwrap();
         let (ending, peak) = run(source.clone());
-        if std::env::var_os("UPDATE_EXPECT").is_some() {
+        if ending == expected || ran_too_long(&ending, expected) {
+            // As it should be.
+        } else if std::env::var_os("UPDATE_EXPECT").is_some() {
             let blessed = source.replace(
                 &format!("{EXPECTATION}{expected}\n"),
                 &format!("{EXPECTATION}{ending}\n"),
             );
             fs::write(&file, blessed).unwrap();
-        } else if ending != expected && !ending.starts_with(OUT_OF_TIME) {
+        } else {
             failures.push(format!("{name}: ended with {ending:?}"));
         }
         if peak > PEAK {
