@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
 use self::batch::Entry;
+pub(super) use self::batch::select_owners;
 use super::{
     Store, StoreError,
     dialect::Pool,
