@@ -46,8 +46,10 @@ pub(crate) async fn large_tables_are_not_scanned(fixture: &Fixture) {
             plan.query
         );
         let whole = |step: &String| {
-            let step = step.trim();
-            step.contains("Seq Scan on") || step.starts_with("SCAN ") && !step.contains("CONSTANT")
+            ["events", "receipts", "triggers"].into_iter().any(|table| {
+                step.contains(&format!("Seq Scan on {table}"))
+                    || step.starts_with(&format!("SCAN {table}"))
+            })
         };
         assert!(
             !plan.steps.iter().any(whole),

@@ -1,11 +1,14 @@
 //! Recording requests: what goes in comes back, and a bad one harms nobody else.
 
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
 use hearken::{
     ids,
     store::{Inbound, StoreError},
 };
 use serde_json::json;
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::fixture::{Fixture, NOW, event, receipt};
 
@@ -340,4 +343,45 @@ pub(crate) async fn events_need_a_trigger(fixture: &Fixture) {
         fixture.store.record(inbound).await,
         Err(StoreError::Conflict(_))
     ));
+}
+
+/// Somebody holds the database's lock for longer than a request may wait.
+pub(crate) async fn a_blocked_database_recovers(fixture: &Fixture) {
+    let trigger = fixture.add_trigger(|_| {}).await;
+    let send = || {
+        let events = vec![event("e1", json!(1))];
+        fixture.store.record(Inbound {
+            receipt: receipt(&trigger),
+            events,
+        })
+    };
+    let url = fixture.database.url();
+    if url.starts_with("sqlite") {
+        let mut blocker = SqliteConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut blocker)
+            .await
+            .unwrap();
+        assert!(matches!(send().await, Err(StoreError::Unavailable(_))));
+        blocker.close().await.unwrap();
+    } else {
+        let mut blocker = PgConnection::connect(url).await.unwrap();
+        let lock = "BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE";
+        sqlx::raw_sql(lock).execute(&mut blocker).await.unwrap();
+        assert!(matches!(send().await, Err(StoreError::Unavailable(_))));
+        blocker.close().await.unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let recorded = loop {
+        match send().await {
+            Ok(recorded) => break recorded,
+            Err(error) => assert!(Instant::now() < deadline, "it does not recover: {error}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(
+        recorded.stored.len() + recorded.duplicates.len(),
+        1,
+        "the sender's retry is safe"
+    );
 }
