@@ -9,6 +9,7 @@ mod duplicates;
 mod events;
 mod fixture;
 mod idempotency;
+mod outage;
 mod plans;
 mod record;
 mod schema;
@@ -38,14 +39,16 @@ macro_rules! both {
 both! {
     accounts: projects_have_unique_names, keys_are_found_and_revoked, accounts_change,
         an_account_in_use_stays;
-    tenancy: another_project_sees_nothing, a_trigger_cannot_use_anothers_account;
+    tenancy: anothers_accounts_are_out_of_reach, anothers_triggers_are_out_of_reach,
+        anothers_events_are_out_of_reach, a_trigger_cannot_use_anothers_account;
     triggers: lists_page_newest_first, lists_filter, search_takes_wildcards_literally,
         search_ignores_case, patches_change_what_they_name, registration_is_noted,
         upkeep_finds_its_triggers, counts_by_app_and_status, a_deleted_trigger_leaves_its_history;
     record: a_request_and_its_events_come_back, a_rejection_is_only_a_receipt,
         triggers_show_the_last_proof, one_bad_request_harms_nobody_else,
         a_large_request_is_stored_whole, nul_characters_survive, exact_numbers_and_unicode_survive,
-        a_closed_store_takes_nothing, closing_commits_what_waits, events_need_a_trigger,
+        events_need_a_trigger;
+    outage: a_closed_store_takes_nothing, closing_commits_what_waits,
         a_blocked_database_recovers;
     duplicates: a_key_is_stored_once, a_race_has_one_winner, replicas_agree,
         replicas_do_not_deadlock, a_partly_known_request_stores_the_rest,

@@ -8,27 +8,22 @@ use serde_json::Value;
 
 use crate::fixture::{Fixture, NOW, trigger};
 
-pub(crate) async fn another_project_sees_nothing(fixture: &Fixture) {
-    let store = &fixture.store;
-    let account = fixture.add_account().await;
-    let trigger = fixture.add_trigger(|_| {}).await;
-    let event = fixture.deliver(&trigger, &["e1"]).await.stored.remove(0);
-    let receipt = store
-        .event(fixture.project(), &event)
-        .await
-        .unwrap()
-        .expect("its owner sees it")
-        .receipt_id;
-
-    let other = &fixture.add_project("other").await.id;
-    let page = Page {
+fn page() -> Page {
+    Page {
         after: None,
         limit: 10,
-    };
+    }
+}
+
+pub(crate) async fn anothers_accounts_are_out_of_reach(fixture: &Fixture) {
+    let store = &fixture.store;
+    let account = fixture.add_account().await;
+    let other = &fixture.add_project("other").await.id;
+
     assert!(store.account(other, &account.id).await.unwrap().is_none());
     assert!(
         store
-            .list_accounts(other, None, &page)
+            .list_accounts(other, None, &page())
             .await
             .unwrap()
             .is_empty()
@@ -46,14 +41,27 @@ pub(crate) async fn another_project_sees_nothing(fixture: &Fixture) {
     );
     assert!(!store.delete_account(other, &account.id).await.unwrap());
 
+    let untouched = store
+        .account(fixture.project(), &account.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(untouched.name, account.name);
+}
+
+pub(crate) async fn anothers_triggers_are_out_of_reach(fixture: &Fixture) {
+    let store = &fixture.store;
+    let trigger = fixture.add_trigger(|_| {}).await;
+    let other = &fixture.add_project("other").await.id;
+
     assert!(store.trigger(other, &trigger.id).await.unwrap().is_none());
-    let everything = TriggerFilter {
+    let search = TriggerFilter {
         search: Some("order".to_owned()),
         ..TriggerFilter::default()
     };
     assert!(
         store
-            .list_triggers(other, &everything, &page)
+            .list_triggers(other, &search, &page())
             .await
             .unwrap()
             .is_empty()
@@ -86,10 +94,33 @@ pub(crate) async fn another_project_sees_nothing(fixture: &Fixture) {
     assert!(!store.delete_trigger(other, &trigger.id).await.unwrap());
     assert!(store.trigger_counts(other).await.unwrap().is_empty());
 
-    assert!(store.event(other, &event).await.unwrap().is_none());
+    let untouched = store
+        .trigger(fixture.project(), &trigger.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (&*untouched.description, &*untouched.status),
+        ("orders", "active")
+    );
+    assert_eq!(untouched.external_id, None);
+}
+
+pub(crate) async fn anothers_events_are_out_of_reach(fixture: &Fixture) {
+    let store = &fixture.store;
+    let trigger = fixture.add_trigger(|_| {}).await;
+    let id = fixture.deliver(&trigger, &["e1"]).await.stored.remove(0);
+    let event = store
+        .event(fixture.project(), &id)
+        .await
+        .unwrap()
+        .expect("its owner sees it");
+    let other = &fixture.add_project("other").await.id;
+
+    assert!(store.event(other, &id).await.unwrap().is_none());
     assert!(
         store
-            .mark_processed(other, &event, NOW)
+            .mark_processed(other, &id, NOW)
             .await
             .unwrap()
             .is_none()
@@ -100,7 +131,7 @@ pub(crate) async fn another_project_sees_nothing(fixture: &Fixture) {
     };
     assert!(
         store
-            .list_events(other, &of_trigger, &page)
+            .list_events(other, &of_trigger, &page())
             .await
             .unwrap()
             .is_empty()
@@ -110,31 +141,28 @@ pub(crate) async fn another_project_sees_nothing(fixture: &Fixture) {
         .await
         .unwrap();
     assert_eq!(stats, Stats::default());
-    assert!(store.receipt(other, &receipt).await.unwrap().is_none());
+    assert!(
+        store
+            .receipt(other, &event.receipt_id)
+            .await
+            .unwrap()
+            .is_none()
+    );
     let of_trigger = ReceiptFilter {
-        trigger: Some(trigger.id.clone()),
+        trigger: Some(trigger.id),
         outcome: None,
     };
     assert!(
         store
-            .list_receipts(other, &of_trigger, &page)
+            .list_receipts(other, &of_trigger, &page())
             .await
             .unwrap()
             .is_empty()
     );
 
-    let untouched = store
-        .trigger(fixture.project(), &trigger.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (&*untouched.description, &*untouched.status),
-        ("orders", "active")
-    );
     assert_eq!(
         store
-            .event(fixture.project(), &event)
+            .event(fixture.project(), &id)
             .await
             .unwrap()
             .unwrap()

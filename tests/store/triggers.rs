@@ -36,7 +36,7 @@ pub(crate) async fn lists_filter(fixture: &Fixture) {
     let linked = fixture
         .add_trigger(|trigger| {
             trigger.linked_account_id = Some(account.id.clone());
-            trigger.name = "ACME__REFUND".to_owned();
+            "ACME__REFUND".clone_into(&mut trigger.name);
         })
         .await;
     let paused = fixture
