@@ -94,14 +94,14 @@ impl Script {
     )]
     pub fn signature(&self) -> Result<Value, Problem> {
         let (result, printed) = meter::metered(|| {
-            let value = engine::call(&self.ast, &self.constants, "signature", ())?;
-            Ok(convert::Output::default().value(value))
+            engine::call(&self.ast, &self.constants, "signature", ())
+                .map(|value| convert::Output::default().value(value))
         });
         self.log("signature", &printed);
         let error = match result {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(message)) => self.error("signature", message),
-            Err(error) => match failure::explain("signature", error) {
+            Err(error) => match self.explain("signature", *error) {
                 Ok(ending) => self.error("signature", ending.text()),
                 Err(error) => error,
             },
@@ -176,6 +176,18 @@ impl Script {
             line: self.lines.get(function).copied(),
             column: None,
         }
+    }
+
+    /// Tells an ending with a meaning from an error; an error without a place gets the function's.
+    fn explain(
+        &self,
+        function: &str,
+        error: rhai::EvalAltResult,
+    ) -> Result<failure::Ending, ScriptError> {
+        failure::explain(function, error).map_err(|error| ScriptError {
+            line: error.line.or_else(|| self.lines.get(function).copied()),
+            ..error
+        })
     }
 
     /// Passes on what a call printed.

@@ -1,11 +1,11 @@
 //! Where SQLite and PostgreSQL differ: how they are opened, and how a transaction begins. Every
 //! other statement is the same text on both.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, net::IpAddr, path::Path, time::Duration};
 
 use sqlx::{
     Connection, PgConnection, PgPool, Postgres, Sqlite, SqlitePool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tracing::warn;
@@ -206,7 +206,7 @@ async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
 }
 
 async fn connect_postgres(url: &str) -> Result<(Pool, Pool), StoreError> {
-    let options: PgConnectOptions = url.parse()?;
+    let options = postgres_options(url)?;
     prepare_postgres(&options).await?;
     let pool = |connections| {
         let options = PgPoolOptions::new()
@@ -222,6 +222,20 @@ async fn connect_postgres(url: &str) -> Result<(Pool, Pool), StoreError> {
     let write = pool(POSTGRES_WRITERS).connect_with(options.clone()).await?;
     let read = pool(READERS).connect_with(options).await?;
     Ok((Pool::Postgres(read), Pool::Postgres(write)))
+}
+
+/// Over the loopback interface TLS protects nothing, and sqlx 0.9.0, which leaves Nagle's
+/// algorithm on, waits 40 ms for every batch that needs more than one TLS record.
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse()?;
+    let host = options.get_host();
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let undecided = matches!(options.get_ssl_mode(), PgSslMode::Prefer);
+    Ok(if local && undecided {
+        options.ssl_mode(PgSslMode::Disable)
+    } else {
+        options
+    })
 }
 
 /// Checks the server and migrates over a connection of its own: waiting for another replica's

@@ -51,7 +51,8 @@ pub(super) enum Failure {
     /// The disk failed. What it holds is unknown, and a retry that seems to succeed proves
     /// nothing: only a restart reads it afresh.
     Disk,
-    /// The database cannot be reached or does not answer; whether it committed is unknown.
+    /// The database cannot be reached, is full, locked or does not answer; whether it committed
+    /// is unknown.
     Unreachable,
     /// Some row was refused; the others may be fine.
     Row,
@@ -66,12 +67,21 @@ impl Failure {
             };
         };
         let code = cause.code().unwrap_or_default();
-        match code.parse::<u32>() {
-            // SQLite's result codes keep the kind in the low byte; PostgreSQL's SQLSTATE has
-            // five characters (sqlite.org/rescode.html, PostgreSQL manual, appendix A).
-            Ok(sqlite) if code.len() < 5 && sqlite & 0xff == 10 => Self::Disk,
-            _ if matches!(code.as_ref(), "40001" | "40P01") => Self::Collision,
-            _ => Self::Row,
+        // PostgreSQL's codes have five characters, the first two of which tell the class (its
+        // manual, appendix A); SQLite's have the kind in the low byte (sqlite.org/rescode.html).
+        match (code.len(), code.parse::<u32>()) {
+            (..=4, Ok(sqlite)) => match sqlite & 0xff {
+                5 | 6 | 13 => Self::Unreachable,
+                10 => Self::Disk,
+                _ => Self::Row,
+            },
+            _ => match code.as_ref() {
+                "40001" | "40P01" => Self::Collision,
+                other if ["08", "53", "57", "58"].contains(&other.get(..2).unwrap_or_default()) => {
+                    Self::Unreachable
+                }
+                _ => Self::Row,
+            },
         }
     }
 }

@@ -199,7 +199,7 @@ pub struct Receipt {
     pub outcome: String,
     /// One sentence, or the code of the check that failed.
     pub reason: Option<String>,
-    /// Details: verified_by, filter verdicts, event ids, problem.
+    /// Details: `verified_by`, filter verdicts, event ids, problem.
     #[sqlx(try_from = "JsonText")]
     pub detail: Value,
     /// HTTP status answered.

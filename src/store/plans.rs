@@ -2,7 +2,7 @@
 
 use super::{
     EventFilter, Page, ReceiptFilter, Statement, Store, StoreError, TriggerFilter, events,
-    receipts, stats, triggers, upkeep,
+    receipts, record::select_owners, stats, triggers, upkeep,
 };
 
 /// The database's plan for one statement.
@@ -89,6 +89,10 @@ fn statements() -> Vec<(&'static str, Statement)> {
                 trigger: trigger(),
                 ..Default::default()
             }),
+        ),
+        (
+            "events already there",
+            select_owners(&[("t1", "e1"), ("t2", "e2")]),
         ),
         ("event counts", stats::by_status("p1", None, i64::MAX)),
         ("receipt counts", stats::by_outcome("p1", None, i64::MAX)),

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
 use self::batch::Entry;
+pub(super) use self::batch::select_owners;
 use super::{
     Store, StoreError,
     dialect::Pool,
@@ -92,7 +93,7 @@ impl Store {
             })?;
         match timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(unavailable("it was closed meanwhile")),
+            Ok(Err(_)) => Err(unavailable("it gave up meanwhile")),
             Err(_) => Err(unavailable("it takes too long")),
         }
     }
@@ -174,8 +175,9 @@ async fn commit(pool: &Pool, jobs: Vec<Job>) -> Option<Failure> {
         Err((Failure::Row, _)) if entries.len() > 1 => {
             for (entry, answer) in entries.into_iter().zip(answers) {
                 let alone = vec![Job { entry, answer }];
-                if let Some(Failure::Disk) = Box::pin(commit(pool, alone)).await {
-                    return Some(Failure::Disk);
+                let failure = Box::pin(commit(pool, alone)).await;
+                if matches!(failure, Some(Failure::Disk | Failure::Unreachable)) {
+                    return failure;
                 }
             }
             None

@@ -119,7 +119,8 @@ impl Statement {
 
     fn push_bind(&mut self, bind: Bind) {
         self.binds.push(bind);
-        self.sql.push_str(&format!("${}", self.binds.len()));
+        self.sql.push('$');
+        self.sql.push_str(&self.binds.len().to_string());
     }
 }
 

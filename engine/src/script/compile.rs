@@ -31,6 +31,9 @@ const KNOWN: [(&str, &[&str]); 11] = [
     ("poll", &["trigger", "cursor"]),
 ];
 
+/// The language calls these itself to print values; one in a script could fail, or never be heard of.
+const PRINTING: [&str; 4] = ["to_string", "to_debug", "print", "debug"];
+
 /// Compiles the script in `file`.
 pub(super) fn compile(file: &str, source: &str) -> Result<Script, Vec<Problem>> {
     if source.len() > MAX_SOURCE {
@@ -100,7 +103,7 @@ fn constants(source: &str, outline: &Outline) -> Result<(Constants, Scope<'stati
     let (result, _) = meter::metered(|| ENGINE.run_ast_with_scope(&mut scope, &ast));
     if let Err(error) = result {
         let position = error.position();
-        let message = match explain("const", error) {
+        let message = match explain("const", *error) {
             Ok(ending) => ending.text(),
             Err(error) => error.message,
         };
@@ -171,6 +174,10 @@ fn name_problems(file: &str, source: &str, outline: &Outline, ast: &AST) -> Vec<
             )
             .hint(format!("Write `fn {name}({})`.", parameters.join(", "))),
             Some(_) => continue,
+            None if PRINTING.contains(&function.name) => {
+                Problem::new(file, format!("`{}` is part of the language", function.name))
+                    .hint("Give the function another name.")
+            }
             None => match misspelt(function.name) {
                 Some(meant) if !outline.uses(source, function.name) => Problem::new(
                     file,
@@ -182,6 +189,7 @@ fn name_problems(file: &str, source: &str, outline: &Outline, ast: &AST) -> Vec<
         };
         problems.push(problem.at(line, column).field(function.name));
     }
+    problems.sort_by_key(|problem| problem.line);
     problems
 }
 

@@ -10,7 +10,7 @@ use super::{json::Json, secret::Secret};
 /// Weight all values of one result may have together: their text plus [`NODE`] per value.
 pub(super) const MAX_OUTPUT: usize = 64 << 20;
 /// Nesting a result may have. JSON readers stop at 128; envelopes around it need some of that.
-const MAX_DEPTH: usize = 120;
+pub(super) const MAX_DEPTH: usize = 120;
 /// What one value weighs apart from its text: about what it takes in memory.
 const NODE: usize = 32;
 
@@ -22,14 +22,19 @@ pub(super) struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self {
-            left: MAX_OUTPUT,
-            reveal_secrets: false,
-        }
+        Self::at_most(MAX_OUTPUT)
     }
 }
 
 impl Output {
+    /// At most `weight`, and no secrets.
+    pub(super) fn at_most(weight: usize) -> Self {
+        Self {
+            left: weight,
+            reveal_secrets: false,
+        }
+    }
+
     /// For what goes to the provider: at most `limit` of weight, and secrets in the clear.
     pub(super) fn to_provider(limit: usize) -> Self {
         Self {

@@ -10,6 +10,9 @@ use super::{
     secret::Secret,
 };
 
+/// Characters of a message.
+const MAX_MESSAGE: usize = 500;
+
 /// What a host function returns.
 pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
@@ -51,8 +54,8 @@ pub(super) fn fault(message: impl Into<String>) -> Box<EvalAltResult> {
 }
 
 /// Splits an error into the ending it carries, or what to tell the author.
-pub(super) fn explain(function: &str, error: Box<EvalAltResult>) -> Result<Ending, ScriptError> {
-    let (error, position) = innermost(*error);
+pub(super) fn explain(function: &str, error: EvalAltResult) -> Result<Ending, ScriptError> {
+    let (error, position) = innermost(error);
     let error = match error {
         EvalAltResult::ErrorRuntime(thrown, place) => match thrown.try_cast_result::<Ending>() {
             Ok(ending) => return Ok(ending),
@@ -62,7 +65,7 @@ pub(super) fn explain(function: &str, error: Box<EvalAltResult>) -> Result<Endin
     };
     Err(ScriptError {
         function: function.to_owned(),
-        message: sentence(error),
+        message: shorten(sentence(error)),
         line: position.line(),
         column: position.position(),
     })
@@ -100,6 +103,7 @@ fn sentence(error: EvalAltResult) -> String {
         EvalAltResult::ErrorFor(_) => "`for` needs something to loop over; where it may be \
              missing, write `items ?? []`"
             .to_owned(),
+        EvalAltResult::ErrorDotExpr(message, _) => property(&message),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             format!("there is no function `{signature}`")
         }
@@ -107,6 +111,28 @@ fn sentence(error: EvalAltResult) -> String {
             other.set_position(Position::NONE);
             other.to_string()
         }
+    }
+}
+
+/// Cuts a message down to what somebody will read.
+fn shorten(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+/// Says in plain words that a value has no such field.
+fn property(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('\'').skip(1).step_by(2).collect();
+    match quoted[..] {
+        [field, kind] => format!("a value of type `{kind}` has no field `{field}`"),
+        [field, "Json", _] => {
+            format!("`{field}` cannot be set: Json is read-only; make a copy with `to_map()` first")
+        }
+        [field, kind, _] => format!("`{field}` cannot be set on a value of type `{kind}`"),
+        _ => message.to_owned(),
     }
 }
 

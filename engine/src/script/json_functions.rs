@@ -1,14 +1,14 @@
 //! What a script can do with a `Json` handle beyond `a.b[0]`: size, keys, search, loops, text.
 //!
 //! These are functions, written with parentheses, never properties: `payload.len` is the
-//! payload's own field of that name.
+//! payload's own field of that name. They take handles by value, so that they work on constants.
 
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use serde_json::Value;
 
 use super::{
     convert::Output,
-    engine::{MAX_ITEMS, MAX_STRING},
+    engine::MAX_ITEMS,
     failure::{Fallible, fault},
     json::Json,
 };
@@ -22,19 +22,17 @@ pub(super) fn register(engine: &mut Engine) {
         // Every script value has a property `tag` of its own; a payload's field comes first.
         .register_get("tag", |json: &mut Json| json.member(&"tag".into()))
         .register_iterator_result::<Json, Dynamic>()
-        .register_fn("len", |json: &mut Json| size(json))
-        .register_fn("is_empty", |json: &mut Json| size(json) == 0)
-        .register_fn("keys", keys)
-        .register_fn("values", values)
-        .register_fn("to_array", values)
-        .register_fn("to_map", to_map)
-        .register_fn("contains", contains)
-        .register_fn("==", |a: &mut Json, b: Json| a.value() == b.value())
-        .register_fn("!=", |a: &mut Json, b: Json| a.value() != b.value())
-        .register_fn("to_json", text);
-    for name in ["to_string", "to_debug", "print", "debug"] {
-        engine.register_fn(name, text);
-    }
+        .register_fn("len", |json: Json| size(&json))
+        .register_fn("is_empty", |json: Json| size(&json) == 0)
+        .register_fn("keys", |json: Json| keys(&json))
+        .register_fn("values", |json: Json| values(&json))
+        .register_fn("to_array", |json: Json| values(&json))
+        .register_fn("to_map", |json: Json| to_map(&json))
+        .register_fn("contains", |json: Json, wanted: Dynamic| {
+            contains(&json, wanted)
+        })
+        .register_fn("==", |a: Json, b: Json| a.value() == b.value())
+        .register_fn("!=", |a: Json, b: Json| a.value() != b.value());
     missing_values_chain(engine);
 }
 
@@ -68,7 +66,7 @@ fn listable(json: &Json) -> Fallible<()> {
     )))
 }
 
-fn keys(json: &mut Json) -> Fallible<Array> {
+fn keys(json: &Json) -> Fallible<Array> {
     listable(json)?;
     Ok(match json.value() {
         Value::Object(members) => members.keys().map(|key| key.as_str().into()).collect(),
@@ -76,7 +74,7 @@ fn keys(json: &mut Json) -> Fallible<Array> {
     })
 }
 
-fn values(json: &mut Json) -> Fallible<Array> {
+fn values(json: &Json) -> Fallible<Array> {
     listable(json)?;
     Ok(match json.value() {
         Value::Object(members) => members
@@ -87,7 +85,7 @@ fn values(json: &mut Json) -> Fallible<Array> {
     })
 }
 
-fn to_map(json: &mut Json) -> Fallible<Map> {
+fn to_map(json: &Json) -> Fallible<Map> {
     listable(json)?;
     match json.value() {
         Value::Object(members) => Ok(members
@@ -98,7 +96,7 @@ fn to_map(json: &mut Json) -> Fallible<Map> {
     }
 }
 
-fn contains(json: &mut Json, wanted: Dynamic) -> Fallible<bool> {
+fn contains(json: &Json, wanted: Dynamic) -> Fallible<bool> {
     let wanted = Output::default().value(wanted).map_err(fault)?;
     Ok(match (json.value(), &wanted) {
         (Value::Object(members), Value::String(key)) => members.contains_key(key),
@@ -106,40 +104,6 @@ fn contains(json: &mut Json, wanted: Dynamic) -> Fallible<bool> {
         (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
         _ => false,
     })
-}
-
-fn text(json: &mut Json) -> Fallible<String> {
-    let text = match json.value() {
-        Value::String(text) if text.len() <= MAX_STRING => text.clone(),
-        value => bounded_text(value)?,
-    };
-    Ok(text)
-}
-
-/// Compact JSON text, unless it is longer than a script's string may be.
-pub(super) fn bounded_text(value: &Value) -> Fallible<String> {
-    struct Bounded(Vec<u8>);
-    impl std::io::Write for Bounded {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            if self.0.len() + bytes.len() > MAX_STRING {
-                return Err(std::io::Error::other("too long"));
-            }
-            self.0.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut text = Bounded(Vec::new());
-    serde_json::to_writer(&mut text, value)
-        .ok()
-        .and_then(|()| String::from_utf8(text.0).ok())
-        .ok_or_else(|| {
-            fault(format!(
-                "this JSON is longer than the {MAX_STRING} bytes a string may hold"
-            ))
-        })
 }
 
 /// The elements of a JSON array, one handle at a time.

@@ -12,7 +12,7 @@ use super::{
     HttpClient, Script, ScriptError,
     convert::Output,
     engine,
-    failure::{Ending, explain},
+    failure::Ending,
     json::Json,
     mapping, meter,
     record::Record,
@@ -197,14 +197,14 @@ fn run<T>(
 ) -> Result<T, LifecycleError> {
     let Trigger { map, known } = trigger;
     let (result, printed) = meter::metered(|| {
-        let value = engine::call(&script.ast, &script.constants, function, (http, map))?;
-        Ok(read(&format!("{function}()"), value))
+        engine::call(&script.ast, &script.constants, function, (http, map))
+            .map(|value| read(&format!("{function}()"), value))
     });
     let printed: Vec<String> = printed.iter().map(|line| known.scrub(line)).collect();
     script.log(function, &printed);
     match result {
         Ok(read) => read.map_err(|message| script.error(function, message).into()),
-        Err(error) => match explain(function, error)? {
+        Err(error) => match script.explain(function, *error)? {
             Ending::Lifecycle(error) => Err(error),
             Ending::Skipped(_) => Err(script
                 .error(function, "only events() may call skip()")

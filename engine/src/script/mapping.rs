@@ -6,12 +6,7 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 
 use super::{
-    Script, ScriptError,
-    convert::Output,
-    engine,
-    failure::{Ending, explain},
-    json::Json,
-    meter,
+    Script, ScriptError, convert::Output, engine, failure::Ending, json::Json, meter,
     record::Record,
 };
 use crate::{Micros, TriggerContext, document::Document};
@@ -64,7 +59,7 @@ pub(super) fn events(
     });
     script.log("events", &printed);
     if let Some(error) = result {
-        return match explain("events", error)? {
+        return match script.explain("events", *error)? {
             Ending::Skipped(reason) => Ok(Mapped::Skipped(reason)),
             Ending::Lifecycle(error) => Err(script.error("events", error.to_string())),
         };

@@ -11,11 +11,10 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use serde_json::Value;
 
 use super::{
-    convert::Output,
+    convert::{MAX_DEPTH, Output},
     engine::MAX_STRING,
     failure::{Ending, Fallible, fault},
     json::Json,
-    json_functions::bounded_text,
     secret::{MASK, Secret},
 };
 
@@ -26,6 +25,7 @@ pub(super) fn register(engine: &mut Engine) {
     padding(engine);
     printing(engine);
     json(engine);
+    comparing(engine);
     engine
         .register_fn("sleep", |_: i64| unavailable("sleep"))
         .register_fn("sleep", |_: f64| unavailable("sleep"))
@@ -116,14 +116,99 @@ fn pad(text: &mut ImmutableString, length: i64, with: &str) -> Fallible<()> {
 }
 
 /// Arrays and maps print in full before anything looks at the length of the text.
+///
+/// These take their argument by value: after a function that takes a reference, the engine checks
+/// the size of what it refers to, and where that fails an interpolation falls back to printing
+/// without bound.
 fn printing(engine: &mut Engine) {
     for name in ["to_string", "to_debug", "print", "debug"] {
         engine
-            .register_fn(name, |items: &mut Array| {
-                bounded(|out| write_array(out, items))
-            })
-            .register_fn(name, |map: &mut Map| bounded(|out| write_map(out, map)))
-            .register_fn(name, |ending: &mut Ending| ending.text());
+            .register_fn(name, |items: Array| bounded(|out| write_array(out, &items)))
+            .register_fn(name, |map: Map| bounded(|out| write_map(out, &map)))
+            .register_fn(name, |json: Json| text(&Dynamic::from(json)))
+            .register_fn(name, |ending: Ending| ending.text());
+    }
+}
+
+/// The standard comparison of deep values recurses through the whole engine at every level.
+fn comparing(engine: &mut Engine) {
+    engine
+        .register_fn("==", |a: Map, b: Map| equal_maps(&a, &b, 0))
+        .register_fn("!=", |a: Map, b: Map| {
+            equal_maps(&a, &b, 0).map(|same| !same)
+        })
+        .register_fn("==", |a: Array, b: Array| equal_arrays(&a, &b, 0))
+        .register_fn("!=", |a: Array, b: Array| {
+            equal_arrays(&a, &b, 0).map(|same| !same)
+        });
+}
+
+fn equal_maps(a: &Map, b: &Map, depth: usize) -> Fallible<bool> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    for (key, left) in a {
+        match b.get(key) {
+            Some(right) if equal(left, right, depth + 1)? => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+fn equal_arrays(a: &[Dynamic], b: &[Dynamic], depth: usize) -> Fallible<bool> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    for (left, right) in a.iter().zip(b) {
+        if !equal(left, right, depth + 1)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal(a: &Dynamic, b: &Dynamic, depth: usize) -> Fallible<bool> {
+    if depth > MAX_DEPTH {
+        return Err(fault(format!(
+            "values nested deeper than {MAX_DEPTH} levels cannot be compared"
+        )));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_map_ref(), b.as_map_ref()) {
+        return equal_maps(&a, &b, depth);
+    }
+    if let (Ok(a), Ok(b)) = (a.as_array_ref(), b.as_array_ref()) {
+        return equal_arrays(&a, &b, depth);
+    }
+    if let (Some(a), Some(b)) = (a.read_lock::<Json>(), b.read_lock::<Json>()) {
+        return Ok(a.value() == b.value());
+    }
+    if a.is::<Secret>() || b.is::<Secret>() {
+        return Err(fault("a Secret cannot be compared"));
+    }
+    Ok(match (a.as_int(), b.as_int(), number(a), number(b)) {
+        (Ok(a), Ok(b), ..) => a == b,
+        (_, _, Some(a), Some(b)) => a.total_cmp(&b).is_eq(),
+        _ => a.type_id() == b.type_id() && (a.is_unit() || same_scalar(a, b)),
+    })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the language compares integers with floats so"
+)]
+fn number(value: &Dynamic) -> Option<f64> {
+    let integer = value.as_int().ok().map(|integer| integer as f64);
+    integer.or_else(|| value.as_float().ok())
+}
+
+fn same_scalar(a: &Dynamic, b: &Dynamic) -> bool {
+    let texts = (a.as_immutable_string_ref(), b.as_immutable_string_ref());
+    match texts {
+        (Ok(a), Ok(b)) => *a == *b,
+        _ => {
+            (a.is_bool() || a.is_char()) && a.as_bool() == b.as_bool() && a.as_char() == b.as_char()
+        }
     }
 }
 
@@ -134,19 +219,53 @@ fn json(engine: &mut Engine) {
                 .map(|value: Value| Json::present(value.into()))
                 .map_err(|error| fault(format!("the text is not JSON: {error}")))
         })
-        .register_fn("to_json", |map: &mut Map| to_json(map.clone().into()))
-        .register_fn("to_json", |items: &mut Array| to_json(items.clone().into()));
+        .register_fn("to_json", |map: Map| to_json(map.into()))
+        .register_fn("to_json", |items: Array| to_json(items.into()))
+        .register_fn("to_json", |json: Json| bounded_text(json.value()));
 }
 
 fn to_json(value: Dynamic) -> Fallible<String> {
-    let value = Output::default().value(value).map_err(fault)?;
+    let value = Output::at_most(MAX_STRING * 8)
+        .value(value)
+        .map_err(fault)?;
     bounded_text(&value)
+}
+
+/// Compact JSON text, unless it is longer than a script's string may be.
+fn bounded_text(value: &Value) -> Fallible<String> {
+    struct Bounded(Vec<u8>);
+    impl std::io::Write for Bounded {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if self.0.len() + bytes.len() > MAX_STRING {
+                return Err(std::io::Error::other("too long"));
+            }
+            self.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut text = Bounded(Vec::new());
+    serde_json::to_writer(&mut text, value)
+        .ok()
+        .and_then(|()| String::from_utf8(text.0).ok())
+        .ok_or_else(|| {
+            fault(format!(
+                "this JSON is longer than the {MAX_STRING} bytes a string may hold"
+            ))
+        })
 }
 
 /// Any value as text, cut off where a string would be too long.
 pub(super) fn text(value: &Dynamic) -> String {
     if let Ok(text) = value.as_immutable_string_ref() {
         return text.to_string();
+    }
+    if let Some(json) = value.read_lock::<Json>()
+        && let Value::String(text) = json.value()
+    {
+        return bounded(|out| out.write_str(text));
     }
     bounded(|out| write_value(out, value))
 }

@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{convert::Output, json::Json, moment, secret::Secret};
+use super::{convert::Output, json::Json, moment, secret::Secret, web::Response};
 use crate::Micros;
 
 /// A map that must have no other than known keys.
@@ -150,6 +150,7 @@ fn kind_of(value: &Dynamic) -> &'static str {
         value if value.is_map() => "a map",
         value if value.is::<Json>() => "JSON",
         value if value.is::<Secret>() => "a Secret",
+        value if value.is::<Response>() => "an HTTP answer",
         _ => "a value of another type",
     }
 }

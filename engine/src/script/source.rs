@@ -126,9 +126,9 @@ fn statement_end(code: &str, start: usize) -> usize {
             ')' | ']' => depth = depth.saturating_sub(1),
             '}' => {
                 depth = depth.saturating_sub(1);
-                let goes_on = code[end..]
-                    .trim_start()
-                    .starts_with([';', '.', ')', ',', ']', '+']);
+                let next = code[end..].trim_start();
+                let goes_on = next.starts_with([';', '.', ')', ',', ']', '+'])
+                    || ["else", "catch", "while", "until"].contains(&word(next));
                 if depth == 0 && !goes_on {
                     return end;
                 }

@@ -148,15 +148,7 @@ async fn find_owners(
     if keys.is_empty() {
         return Ok(());
     }
-    let statement = Statement::new(
-        "SELECT trigger_id, external_event_id, id FROM events
-         WHERE (trigger_id, external_event_id) IN (VALUES",
-    );
-    let tuples = keys
-        .iter()
-        .map(|(trigger, external)| [(*trigger).into(), (*external).into()]);
-    let found: Vec<(String, String, String)> =
-        transaction.rows(statement.tuples(tuples).then(")")).await?;
+    let found: Vec<(String, String, String)> = transaction.rows(select_owners(keys)).await?;
     if found.len() < keys.len() {
         return Err(sqlx::Error::RowNotFound);
     }
@@ -166,6 +158,18 @@ async fn find_owners(
             .map(|(trigger, external, id)| ((trigger, external), id)),
     );
     Ok(())
+}
+
+pub(in crate::store) fn select_owners(keys: &[Key<'_>]) -> Statement {
+    let tuples = keys
+        .iter()
+        .map(|(trigger, external)| [(*trigger).into(), (*external).into()]);
+    Statement::new(
+        "SELECT trigger_id, external_event_id, id FROM events
+         WHERE (trigger_id, external_event_id) IN (VALUES",
+    )
+    .tuples(tuples)
+    .then(")")
 }
 
 fn event_row(receipt: &Receipt, event: &NewEvent, data: &str) -> [Bind; 13] {
