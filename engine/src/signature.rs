@@ -150,8 +150,12 @@ impl Description {
     /// The text that carries the signature; exactly one.
     fn carried(&self, request: &Request) -> Result<String, Rejection> {
         let place = self.source.to_string();
+        let name;
         let mut values: Vec<&str> = match &self.source {
-            Source::Header(name) => request.headers.all(&name.to_ascii_lowercase()).collect(),
+            Source::Header(header) => {
+                name = header.to_ascii_lowercase();
+                request.headers.all(&name).collect()
+            }
             Source::Query(name) => {
                 let pairs = request.query.iter().filter(|(key, _)| key == name);
                 pairs.map(|(_, value)| value.as_str()).collect()

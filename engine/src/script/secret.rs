@@ -3,10 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
-};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rhai::{Dynamic, Engine, ImmutableString};
 use secrecy::{ExposeSecret, SecretString};
@@ -71,10 +68,10 @@ fn spellings(secret: &str) -> Vec<String> {
         url_encode(secret),
         url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
         json.trim_matches('"').to_owned(),
-        STANDARD.encode(secret),
-        STANDARD_NO_PAD.encode(secret),
-        URL_SAFE.encode(secret),
-        URL_SAFE_NO_PAD.encode(secret),
+        BASE64.encode(secret.as_bytes()),
+        BASE64_NOPAD.encode(secret.as_bytes()),
+        BASE64URL.encode(secret.as_bytes()),
+        BASE64URL_NOPAD.encode(secret.as_bytes()),
     ]
 }
 
@@ -161,6 +158,6 @@ fn basic_auth(user: Dynamic, password: Dynamic) -> Fallible<Secret> {
     let pair = format!("{}:{}", part(user)?, part(password)?);
     let known = known.unwrap_or_default();
     Ok(known
-        .secret(&STANDARD.encode(pair).into())
+        .secret(&BASE64.encode(pair.as_bytes()).into())
         .joined("Basic ", ""))
 }
