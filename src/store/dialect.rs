@@ -168,7 +168,10 @@ async fn connect_sqlite(path: &str) -> Result<(Pool, Pool), StoreError> {
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
         .pragma("temp_store", "MEMORY")
-        .pragma("journal_size_limit", "67108864");
+        .pragma("journal_size_limit", "67108864")
+        // Without these macOS reports data as written that its disk still holds in a cache.
+        .pragma("fullfsync", "1")
+        .pragma("checkpoint_fullfsync", "1");
     // Never closed for idleness: the log is kept as long as one connection is open.
     let pool = |connections| {
         let options = SqlitePoolOptions::new()

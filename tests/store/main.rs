@@ -47,7 +47,7 @@ both! {
     record: a_request_and_its_events_come_back, a_rejection_is_only_a_receipt,
         triggers_show_the_last_proof, one_bad_request_harms_nobody_else,
         a_large_request_is_stored_whole, nul_characters_survive, exact_numbers_and_unicode_survive,
-        events_need_a_trigger;
+        long_ids_are_told_apart, deep_data_stays_readable, events_need_a_trigger;
     outage: a_closed_store_takes_nothing, closing_commits_what_waits,
         a_blocked_database_recovers;
     duplicates: a_key_is_stored_once, a_race_has_one_winner, replicas_agree,

@@ -1,7 +1,10 @@
 //! Recording requests: what goes in comes back, and a bad one harms nobody else.
 
 use futures::future::join_all;
-use hearken::store::{Inbound, StoreError};
+use hearken::{
+    ids,
+    store::{Inbound, StoreError},
+};
 use serde_json::json;
 
 use crate::fixture::{Fixture, NOW, event, receipt};
@@ -247,6 +250,48 @@ pub(crate) async fn nul_characters_survive(fixture: &Fixture) {
         fixture.store.event("\0", "\0").await.unwrap().is_none(),
         "asking with one is no error"
     );
+}
+
+pub(crate) async fn long_ids_are_told_apart(fixture: &Fixture) {
+    let trigger = fixture.add_trigger(|_| {}).await;
+    // Nothing a database could compress.
+    let long: String = (0..400).map(|_| ids::new(ids::EVENT)).collect();
+    let (one, two) = (format!("{long}1"), format!("{long}2"));
+    let stored = fixture.deliver(&trigger, &[&one, &two]).await.stored;
+    assert_eq!(stored.len(), 2);
+    assert_eq!(
+        fixture.deliver(&trigger, &[&one, &two]).await.duplicates,
+        stored
+    );
+}
+
+pub(crate) async fn deep_data_stays_readable(fixture: &Fixture) {
+    let trigger = fixture.add_trigger(|_| {}).await;
+    let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let read = async |data| {
+        let event = event(&ids::new(ids::EVENT), data);
+        let id = event.id.clone();
+        let inbound = Inbound {
+            receipt: receipt(&trigger),
+            events: vec![event],
+        };
+        fixture.store.record(inbound).await.unwrap();
+        fixture
+            .store
+            .event(fixture.project(), &id)
+            .await
+            .unwrap()
+            .unwrap()
+            .data
+    };
+    assert_eq!(read(nested(120)).await, nested(120));
+    for levels in [121, 127, 128, 200] {
+        assert_eq!(
+            read(nested(levels)).await,
+            json!(nested(levels).to_string()),
+            "{levels}"
+        );
+    }
 }
 
 pub(crate) async fn exact_numbers_and_unicode_survive(fixture: &Fixture) {

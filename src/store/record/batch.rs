@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use data_encoding::HEXLOWER;
 use hearken_engine::Micros;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Inbound, Recorded};
 use crate::store::{
@@ -17,6 +19,12 @@ use crate::store::{
 
 /// Rows in one statement, well below the 32,766 binds that SQLite allows.
 const ROWS: usize = 256;
+
+/// External ids up to this many bytes are stored as they are; PostgreSQL cannot index longer ones
+/// than some 2,700.
+const EXTERNAL_ID: usize = 512;
+/// Levels of nesting that are sure to be read back: the JSON parser takes 127.
+const DEPTH: usize = 120;
 
 /// A request to store, its events already as text.
 pub(super) struct Entry {
@@ -38,8 +46,8 @@ impl Entry {
         // Keys are compared with what the database gives back, so they must look like it.
         receipt.trigger_id = receipt.trigger_id.as_deref().map(storable);
         let events = events.into_iter().map(|mut event| {
-            event.external_event_id = storable(&event.external_event_id);
-            let data = event.data.take().to_string();
+            event.external_event_id = key(&event.external_event_id);
+            let data = text(&event.data.take());
             (event, data)
         });
         Self {
@@ -71,6 +79,36 @@ impl Entry {
             }
         }
         recorded
+    }
+}
+
+/// An external id as it is stored: a long one as its digest, which tells it apart just as well.
+fn key(external_id: &str) -> String {
+    if external_id.len() <= EXTERNAL_ID {
+        return storable(external_id);
+    }
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(external_id)))
+}
+
+/// Data as it is stored. A script can nest what was deep already; what could not be read back is
+/// kept as the text of itself, so that neither it nor a list it appears in is lost.
+fn text(data: &Value) -> String {
+    let text = data.to_string();
+    if deeper_than(data, DEPTH) {
+        Value::String(text).to_string()
+    } else {
+        text
+    }
+}
+
+fn deeper_than(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else {
+        return value.is_array() || value.is_object();
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| deeper_than(item, below)),
+        Value::Object(fields) => fields.values().any(|field| deeper_than(field, below)),
+        _ => false,
     }
 }
 
