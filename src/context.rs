@@ -18,6 +18,8 @@ pub struct Context {
     pub catalogue: LiveCatalogue,
     /// The only way out.
     pub egress: Egress,
+    /// API keys seen lately.
+    pub keys: crate::api::auth::Keys,
     /// Triggers as the ingress sees them, cached.
     pub subscribers: crate::ingress::Subscribers,
 }

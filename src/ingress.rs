@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hearken_engine::{App, Headers, Outcome, Received, Rejection, Reply, Request, TriggerContext};
+use hearken_engine::{App, Headers, Outcome, Received, Rejection, Reply, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tracing::{error, info, warn};

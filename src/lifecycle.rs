@@ -1,1 +1,374 @@
-//! Registration at providers. (stub: owner S2)
+//! The life of a subscription at its provider: registered with the trigger, removed with it, and
+//! never left half-made.
+//!
+//! A trigger's row comes first, in status `registering`, because a provider may deliver its first
+//! request before it answers the registration. If the registration fails, the row goes; if its
+//! outcome is unknown, what may have been made at the provider is looked for and removed.
+
+mod call;
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use hearken_engine::{
+    App, LifecycleError, Registration, TriggerType,
+    definition::{AuthKind, Generate, SecretEncoding, SecretScope},
+};
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tracing::{error, info, warn};
+
+use self::call::{Call, secret_place};
+use crate::{
+    api::problem::Problem,
+    clock,
+    context::{Context, Shared},
+    ids,
+    store::{Registered, TriggerPatch, model::Trigger},
+};
+
+/// Registrations that have been under way for longer died with their server.
+const ABANDONED: i64 = 5 * 60 * 1_000_000;
+const SWEEP: Duration = Duration::from_secs(60);
+const SWEPT_AT_ONCE: u32 = 50;
+/// Names of the credential that verifies deliveries, where the account carries it.
+const SECRET_FIELDS: [&str; 3] = ["webhook_secret", "signing_secret", "secret"];
+
+/// A trigger somebody wants, checked against its type.
+pub struct Wanted {
+    /// Owner.
+    pub project: String,
+    /// Trigger type, full name.
+    pub name: String,
+    /// Linked account.
+    pub account: Option<String>,
+    /// Configuration.
+    pub config: Value,
+    /// Filter.
+    pub filter: Value,
+    /// The user's own words.
+    pub description: String,
+    /// Days its events are kept.
+    pub retention_days: Option<i64>,
+}
+
+/// A trigger that was made.
+pub struct Created {
+    /// Its row.
+    pub trigger: Trigger,
+    /// The secret a user has to enter at the provider, where nothing registers by itself.
+    pub secret_to_enter: Option<String>,
+}
+
+/// Creates a trigger and registers it.
+pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem> {
+    let catalogue = context.catalogue.snapshot();
+    let app = catalogue.apps().find(|app| app.trigger(&wanted.name).is_some());
+    let (Some(app), project) = (app.cloned(), wanted.project.clone()) else {
+        return Err(Problem::field("/trigger", "there is no such trigger type"));
+    };
+    let account = linked_account(context, &app, &project, wanted.account.as_deref()).await?;
+    let (trigger, secret) = new_row(context, &app, wanted)?;
+    context.store.insert_trigger(&trigger).await?;
+    if !app.script().has("register") {
+        let reason = Some("set it up at the provider; waiting for the first request");
+        let now = clock::now();
+        let set = context.store.set_status(&project, &trigger.id, "active", reason, now).await?;
+        let trigger = set.ok_or_else(Problem::internal)?;
+        let secret_to_enter = secret.map(|secret| secret.expose_secret().to_owned());
+        return Ok(Created { trigger, secret_to_enter });
+    }
+    let call = Call::new(context, app, &trigger, secret, account);
+    match call.register().await {
+        Ok(registration) => {
+            let trigger = registered(context, &call, &trigger, registration).await?;
+            info!(trigger = %trigger.id, name = %trigger.name, "trigger registered");
+            Ok(Created { trigger, secret_to_enter: None })
+        }
+        Err(error) => {
+            undo(context, &call, &trigger, &error).await;
+            Err(problem(&call, &error))
+        }
+    }
+}
+
+/// Registers a trigger with another configuration, under the same id and URL.
+///
+/// The old subscription goes first, because providers refuse two with one URL. If the new one is
+/// then refused, the old one is put back.
+pub async fn reconfigure(
+    context: &Shared,
+    trigger: Trigger,
+    config: Value,
+) -> Result<Trigger, Problem> {
+    let next = Trigger { config: config.clone(), ..trigger.clone() };
+    let patch = TriggerPatch { config: Some(config), ..TriggerPatch::default() };
+    let catalogue = context.catalogue.snapshot();
+    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(&trigger))?;
+    if !app.script().has("register") {
+        let now = clock::now();
+        let changed = context.store.update_trigger(&trigger.project_id, &trigger.id, &patch, now).await?;
+        return changed.ok_or_else(Problem::internal);
+    }
+    let old = Call::existing(context, app.clone(), &trigger).await?;
+    let new = Call::existing(context, app, &next).await?;
+    old.unregister().await.map_err(|error| problem(&old, &error))?;
+    match new.register().await {
+        Ok(registration) => {
+            let (project, now) = (&trigger.project_id, clock::now());
+            context.store.update_trigger(project, &trigger.id, &patch, now).await?;
+            registered(context, &new, &next, registration).await
+        }
+        Err(refused) => Err(put_back(context, &old, &trigger, problem(&new, &refused)).await),
+    }
+}
+
+/// Restores the old subscription, or marks the trigger as broken, and says which.
+async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Problem) -> Problem {
+    let restored = match old.register().await {
+        Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
+        Err(error) => {
+            error!(trigger = %trigger.id, %error, "the old subscription could not be put back");
+            false
+        }
+    };
+    if restored {
+        return problem.because("The old configuration goes on serving.");
+    }
+    let reason = Some("the configuration could not be changed, and the old subscription is gone");
+    let now = clock::now();
+    if let Err(error) =
+        context.store.set_status(&trigger.project_id, &trigger.id, "error", reason, now).await
+    {
+        error!(trigger = %trigger.id, %error, "its status could not be set");
+    }
+    problem.because("The old subscription is gone too: change the configuration again, or delete the trigger.")
+}
+
+/// Removes a trigger's subscription, then the trigger. With `force`, the trigger goes even if the
+/// provider cannot be told.
+pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(), Problem> {
+    if let Err(problem) = unsubscribe(context, &trigger).await {
+        if !force {
+            return Err(problem.because(
+                "The trigger is kept, because its subscription still is; `force=true` deletes it all the same.",
+            ));
+        }
+        warn!(trigger = %trigger.id, "deleted by force; its subscription may remain at the provider");
+    }
+    context.store.delete_trigger(&trigger.project_id, &trigger.id).await?;
+    context.subscribers.forget(&trigger.id).await;
+    info!(trigger = %trigger.id, name = %trigger.name, "trigger deleted");
+    Ok(())
+}
+
+async fn unsubscribe(context: &Shared, trigger: &Trigger) -> Result<(), Problem> {
+    let catalogue = context.catalogue.snapshot();
+    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(trigger))?;
+    if trigger.external_id.is_none() || !app.script().has("unregister") {
+        return Ok(());
+    }
+    let call = Call::existing(context, app, trigger).await?;
+    call.unregister().await.map_err(|error| problem(&call, &error))
+}
+
+/// Removes what registrations left behind when their server died, now and then, for ever.
+pub async fn sweep_abandoned(context: Shared) {
+    let mut tick = tokio::time::interval(SWEEP);
+    loop {
+        tick.tick().await;
+        let before = clock::now() - ABANDONED;
+        match context.store.abandoned_registrations(before, SWEPT_AT_ONCE).await {
+            Ok(triggers) => {
+                for trigger in triggers {
+                    sweep(&context, &trigger).await;
+                }
+            }
+            Err(error) => warn!(%error, "abandoned registrations cannot be looked for"),
+        }
+    }
+}
+
+async fn sweep(context: &Shared, trigger: &Trigger) {
+    let catalogue = context.catalogue.snapshot();
+    let Some(app) = catalogue.app(&trigger.app).cloned() else { return };
+    if let Ok(call) = Call::existing(context, app, trigger).await {
+        if let Err(error) = call.remove_ours().await {
+            warn!(trigger = %trigger.id, %error, "an abandoned registration stays until the provider answers");
+            return;
+        }
+        forget(context, trigger).await;
+    }
+}
+
+/// Undoes a failed registration. Where the provider's answer was lost, it may have made the
+/// subscription all the same.
+async fn undo(context: &Shared, call: &Call, trigger: &Trigger, error: &LifecycleError) {
+    if may_have_worked(error)
+        && let Err(error) = call.remove_ours().await
+    {
+        warn!(trigger = %trigger.id, %error,
+            "whether the provider made the subscription is unknown; one for {} may remain", trigger.webhook_url);
+    }
+    forget(context, trigger).await;
+}
+
+async fn forget(context: &Shared, trigger: &Trigger) {
+    if let Err(error) = context.store.delete_trigger(&trigger.project_id, &trigger.id).await {
+        error!(trigger = %trigger.id, %error, "its row stays until the next sweep");
+    }
+    context.subscribers.forget(&trigger.id).await;
+}
+
+fn may_have_worked(error: &LifecycleError) -> bool {
+    match error {
+        LifecycleError::Provider { status, .. } => !(400..500).contains(status),
+        LifecycleError::Unreachable(_) | LifecycleError::Timeout { .. } | LifecycleError::Script(_) => true,
+        LifecycleError::Denied(_)
+        | LifecycleError::HostNotListed { .. }
+        | LifecycleError::MissingFunction(_) => false,
+    }
+}
+
+/// Stores what the provider answered.
+async fn registered(
+    context: &Context,
+    call: &Call,
+    trigger: &Trigger,
+    registration: Registration,
+) -> Result<Trigger, Problem> {
+    let sealed = registration
+        .secret
+        .map(|secret| context.vault.seal(secret_place(trigger), &secret))
+        .or_else(|| trigger.secret.clone());
+    let registered = Registered {
+        external_id: registration.external_id,
+        secret: sealed,
+        state: registration.state,
+        expires_at: registration.expires_at,
+        status: "active".to_owned(),
+        definition_version: call.app.version.clone(),
+    };
+    let now = clock::now();
+    let stored =
+        context.store.set_registration(&trigger.project_id, &trigger.id, &registered, now).await?;
+    context.subscribers.forget(&trigger.id).await;
+    stored.ok_or_else(|| Problem::conflict("the trigger was deleted while it was registered"))
+}
+
+/// The account a trigger is registered with, if its app asks for one.
+async fn linked_account(
+    context: &Context,
+    app: &App,
+    project: &str,
+    id: Option<&str>,
+) -> Result<Option<hearken_engine::AccountContext>, Problem> {
+    let Some(id) = id else {
+        if app.definition.auth.iter().any(|auth| auth.kind == AuthKind::None) {
+            return Ok(None);
+        }
+        let message = format!("{} needs a linked account; see POST /v1/linked-accounts", app.definition.title);
+        return Err(Problem::field("/linked_account_id", message));
+    };
+    let account = context.store.account(project, id).await?;
+    let account = account.filter(|account| account.app == app.slug).ok_or_else(|| {
+        let message = format!("there is no linked account of {} with this id", app.definition.title);
+        Problem::field("/linked_account_id", message)
+    })?;
+    call::open_account(context, &account).map(Some)
+}
+
+/// The row of a new trigger, with its verification secret in clear beside it.
+fn new_row(
+    context: &Context,
+    app: &App,
+    wanted: Wanted,
+) -> Result<(Trigger, Option<SecretString>), Problem> {
+    let kind: &TriggerType = app.trigger(&wanted.name).ok_or_else(Problem::internal)?;
+    let id = ids::new(ids::TRIGGER);
+    let now = clock::now();
+    let mut trigger = Trigger {
+        webhook_url: format!("{}/v1/webhooks/{}/{id}", context.config.public_url(), app.slug),
+        id,
+        project_id: wanted.project,
+        app: app.slug.clone(),
+        linked_account_id: wanted.account,
+        name: kind.name.clone(),
+        event_type: kind.event_type.clone(),
+        description: wanted.description,
+        external_id: None,
+        secret: None,
+        config: wanted.config,
+        filter: wanted.filter,
+        state: Value::Null,
+        status: "registering".to_owned(),
+        status_reason: None,
+        definition_version: app.version.clone(),
+        retention_days: wanted.retention_days,
+        last_proof_at: None,
+        last_triggered_at: None,
+        expires_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let made = app.definition.secret.generate.as_ref().map(make_secret);
+    trigger.secret = made.as_ref().map(|secret| context.vault.seal(secret_place(&trigger), secret));
+    Ok((trigger, made))
+}
+
+/// The secret among an account's credentials that verifies its deliveries.
+fn account_secret(app: &App, account: &hearken_engine::AccountContext) -> Option<SecretString> {
+    if app.definition.secret.scope == SecretScope::Trigger {
+        return None;
+    }
+    SECRET_FIELDS.iter().find_map(|field| account.credentials.get(*field)).cloned()
+}
+
+fn make_secret(form: &Generate) -> SecretString {
+    let mut bytes = vec![0; form.bytes];
+    rand::rng().fill_bytes(&mut bytes);
+    SecretString::from(match form.encoding {
+        SecretEncoding::Hex => HEXLOWER.encode(&bytes),
+        SecretEncoding::Base64 => BASE64.encode(&bytes),
+        SecretEncoding::Base64Url => BASE64URL_NOPAD.encode(&bytes),
+    })
+}
+
+fn gone(trigger: &Trigger) -> Problem {
+    Problem::conflict(format!("the app `{}` is not loaded; see GET /v1/apps", trigger.app))
+}
+
+/// A failed call as the API tells it.
+fn problem(call: &Call, error: &LifecycleError) -> Problem {
+    let title = &call.app.definition.title;
+    match error {
+        LifecycleError::Provider { status, message, hint } => {
+            let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
+            let (answer, code, verb) = if (400..500).contains(status) {
+                (StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", "refused")
+            } else {
+                (StatusCode::BAD_GATEWAY, "provider_failed", "failed")
+            };
+            let detail = format!("{title} {verb} with status {status}: {message}.{hint}").replace("..", ".");
+            Problem::new(answer, code, detail).with_provider(*status, message.clone())
+        }
+        LifecycleError::Unreachable(why) => {
+            let detail = format!("{title} cannot be reached: {why}");
+            Problem::new(StatusCode::BAD_GATEWAY, "provider_unreachable", detail)
+        }
+        LifecycleError::Timeout { seconds } => {
+            let detail = format!("{title} did not answer within {seconds} s; nothing was created here");
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "provider_timeout", detail)
+        }
+        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "egress_denied", error.to_string())
+        }
+        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => {
+            error!(app = %call.app.slug, %error, "a lifecycle call failed");
+            let detail = format!("{}/connector.rhai: {error}", call.app.slug);
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "app_script_failed", detail)
+        }
+    }
+}

@@ -68,7 +68,8 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
     let timeout = Duration::from_secs(config.limits.provider_seconds);
     let egress = Egress::new(&config.egress_allow, timeout)?;
     let subscribers = Subscribers::new(config.limits.webhooks_per_second);
-    Ok(Arc::new(Context { config, store, vault, catalogue, egress, subscribers }))
+    let keys = api::auth::Keys::new(config.limits.api_per_second);
+    Ok(Arc::new(Context { config, store, vault, catalogue, egress, keys, subscribers }))
 }
 
 fn watch_apps(context: &Shared) -> anyhow::Result<hearken_engine::reload::Watcher> {

@@ -9,7 +9,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>)
 }
 
 /// The candidate nearest to `name`, if one is near enough to have been meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = DISTANCE.min(name.chars().count().div_ceil(2));
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

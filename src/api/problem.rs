@@ -102,6 +102,14 @@ impl Problem {
         self
     }
 
+    /// Adds a sentence on what follows from it.
+    #[must_use]
+    pub fn because(mut self, sentence: &str) -> Self {
+        let detail = self.document.detail.trim_end_matches('.');
+        self.document.detail = format!("{detail}. {sentence}");
+        self
+    }
+
     /// One field of the request is not acceptable.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         let message = message.into();

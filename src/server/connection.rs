@@ -81,7 +81,8 @@ pub(super) async fn accept(
 
 async fn serve(stream: TcpStream, app: Router, head: Duration, stop: CancellationToken) {
     // A client that connects and says nothing holds no more than this wait.
-    let first_byte = timeout(head, stream.peek(&mut [0]));
+    let mut byte = [0];
+    let first_byte = timeout(head, stream.peek(&mut byte));
     let spoke = tokio::select! {
         spoke = first_byte => spoke,
         () = stop.cancelled() => return,

@@ -56,6 +56,7 @@ async fn upkeep(context: Shared, metrics: PrometheusHandle) {
         tick.tick().await;
         metrics.run_upkeep();
         context.subscribers.tidy();
+        context.keys.tidy();
     }
 }
 

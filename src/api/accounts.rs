@@ -1,0 +1,276 @@
+//! Linked accounts: credentials for an app, sealed at rest and never shown again.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use hearken_engine::{
+    App,
+    definition::{Auth, AuthKind},
+    schema::Schema,
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    apps,
+    auth::Caller,
+    extract::{Body, Id, Params},
+    idempotency,
+    page::{Listing, listing, page},
+    problem::{Problem, ProblemDocument},
+    projects::check_name,
+};
+use crate::{
+    accounts::vault::Place,
+    clock,
+    context::{Context, Shared},
+    ids,
+    store::{AccountPatch, Page, TriggerFilter, model::LinkedAccount},
+};
+
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, update, remove))
+}
+
+/// A linked account, without its credentials.
+#[derive(Debug, Serialize, ToSchema)]
+struct AccountView {
+    /// `acc_…`
+    id: String,
+    /// App slug.
+    app: String,
+    /// Human name.
+    name: String,
+    /// `token`, `api_key`, `basic` or `oauth2`.
+    kind: String,
+    /// Public facts, such as a shop's domain.
+    metadata: Value,
+    /// `active` or `needs_reconnect`.
+    status: String,
+    /// RFC 3339.
+    created_at: String,
+    /// RFC 3339.
+    updated_at: String,
+}
+
+impl From<LinkedAccount> for AccountView {
+    fn from(account: LinkedAccount) -> Self {
+        Self {
+            id: account.id,
+            app: account.app,
+            name: account.name,
+            kind: account.kind,
+            metadata: account.metadata,
+            status: account.status,
+            created_at: clock::rfc3339(account.created_at),
+            updated_at: clock::rfc3339(account.updated_at),
+        }
+    }
+}
+
+/// What a new linked account is told.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewAccount {
+    /// App slug.
+    app: String,
+    /// Human name.
+    name: String,
+    /// One of the app's kinds.
+    kind: String,
+    /// Credentials, as the app's JSON Schema for this kind asks.
+    #[schema(value_type = Object)]
+    credentials: Map<String, Value>,
+    /// Public facts, as the app's JSON Schema asks.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+}
+
+/// Link an account.
+#[utoipa::path(post, path = "/v1/linked-accounts", tag = "Linked accounts", request_body = NewAccount,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    responses((status = 201, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn create(
+    State(context): State<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(new): Body<NewAccount>,
+) -> Result<Response, Problem> {
+    check_name(&new.name)?;
+    let catalogue = context.catalogue.snapshot();
+    let app = apps::find(&catalogue, &new.app).map_err(|_| Problem::field("/app", format!("there is no app `{}`", new.app)))?;
+    let auth = auth_kind(app, &new.kind)?;
+    check("/credentials", auth.credentials.as_ref(), &new.credentials)?;
+    check("/metadata", auth.metadata.as_ref(), &new.metadata)?;
+    let now = clock::now();
+    let id = ids::new(ids::ACCOUNT);
+    let account = LinkedAccount {
+        credentials: seal(&context, &caller, &id, &new.credentials),
+        id,
+        project_id: caller.project_id.clone(),
+        app: new.app.clone(),
+        name: new.name.clone(),
+        kind: new.kind.clone(),
+        metadata: Value::Object(new.metadata.clone()),
+        status: "active".to_owned(),
+        created_at: now,
+        updated_at: now,
+    };
+    let work = async {
+        context.store.create_account(&account).await?;
+        Ok(AccountView::from(account))
+    };
+    idempotency::once(&context, &caller, &headers, "linked-account", &new, work).await
+}
+
+/// Which accounts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// Only accounts of this app.
+    app: Option<String>,
+    /// Items on a page, 1 to 100; 50 unless told.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// List linked accounts.
+#[utoipa::path(get, path = "/v1/linked-accounts", tag = "Linked accounts", params(ListParams),
+    responses((status = 200, body = Listing<AccountView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list(
+    State(context): State<Shared>,
+    caller: Caller,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Listing<AccountView>>, Problem> {
+    let page = page(params.limit, params.cursor.as_deref())?;
+    let app = params.app.as_deref();
+    let rows = context.store.list_accounts(&caller.project_id, app, &page).await?;
+    Ok(Json(listing(rows, &page, |row| &row.id, AccountView::from)))
+}
+
+/// Get a linked account.
+#[utoipa::path(get, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", params(("id" = String, Path, description = "`acc_…`")),
+    responses((status = 200, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn get(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<AccountView>, Problem> {
+    let account = context.store.account(&caller.project_id, &id).await?;
+    account.map(|account| Json(account.into())).ok_or_else(unknown)
+}
+
+/// What to change of a linked account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AccountChange {
+    /// Human name.
+    name: Option<String>,
+    /// New credentials, all of them.
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<Map<String, Value>>,
+    /// New public facts, all of them.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// Change a linked account. New credentials make it active again.
+#[utoipa::path(patch, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", request_body = AccountChange,
+    params(("id" = String, Path, description = "`acc_…`")),
+    responses((status = 200, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn update(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Body(change): Body<AccountChange>,
+) -> Result<Json<AccountView>, Problem> {
+    let account = context.store.account(&caller.project_id, &id).await?.ok_or_else(unknown)?;
+    let catalogue = context.catalogue.snapshot();
+    let auth = auth_kind(apps::find(&catalogue, &account.app)?, &account.kind)?;
+    if let Some(name) = &change.name {
+        check_name(name)?;
+    }
+    if let Some(credentials) = &change.credentials {
+        check("/credentials", auth.credentials.as_ref(), credentials)?;
+    }
+    if let Some(metadata) = &change.metadata {
+        check("/metadata", auth.metadata.as_ref(), metadata)?;
+    }
+    let patch = AccountPatch {
+        status: change.credentials.as_ref().map(|_| "active".to_owned()),
+        credentials: change.credentials.map(|new| seal(&context, &caller, &id, &new)),
+        name: change.name,
+        metadata: change.metadata.map(Value::Object),
+    };
+    let changed = context.store.update_account(&caller.project_id, &id, &patch, clock::now()).await?;
+    changed.map(|account| Json(account.into())).ok_or_else(unknown)
+}
+
+/// Delete a linked account. Refused while triggers use it.
+#[utoipa::path(delete, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", params(("id" = String, Path, description = "`acc_…`")),
+    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn remove(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let filter = TriggerFilter { account: Some(id.clone()), ..TriggerFilter::default() };
+    let page = Page { after: None, limit: 10 };
+    let users = context.store.list_triggers(&caller.project_id, &filter, &page).await?;
+    if !users.is_empty() {
+        let names: Vec<&str> = users.iter().map(|trigger| trigger.id.as_str()).collect();
+        let detail = format!("triggers still use this account; delete them first: {}", names.join(", "));
+        return Err(Problem::conflict(detail));
+    }
+    if context.store.delete_account(&caller.project_id, &id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(unknown())
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("there is no linked account with this id")
+}
+
+fn auth_kind<'a>(app: &'a App, kind: &str) -> Result<&'a Auth, Problem> {
+    let kinds = &app.definition.auth;
+    let auth = kinds.iter().find(|auth| auth.kind.name() == kind).ok_or_else(|| {
+        let known: Vec<&str> = kinds.iter().map(|auth| auth.kind.name()).collect();
+        Problem::field("/kind", format!("{} knows {}", app.definition.title, known.join(", ")))
+    })?;
+    if auth.kind == AuthKind::OAuth2 {
+        return Err(Problem::field("/kind", "accounts cannot be linked by OAuth2 yet"));
+    }
+    Ok(auth)
+}
+
+fn check(pointer: &str, schema: Option<&Value>, value: &Map<String, Value>) -> Result<(), Problem> {
+    // A kind that asks for nothing takes nothing.
+    let nothing = json!({ "type": "object", "additionalProperties": false });
+    let schema = Schema::compile(schema.unwrap_or(&nothing)).map_err(|_| Problem::internal())?;
+    let violations = schema.check(&Value::Object(value.clone()));
+    if violations.is_empty() { Ok(()) } else { Err(Problem::violations(pointer, violations)) }
+}
+
+fn seal(context: &Context, caller: &Caller, id: &str, credentials: &Map<String, Value>) -> String {
+    let text = SecretString::from(Value::Object(credentials.clone()).to_string());
+    let place = Place {
+        table: "linked_accounts",
+        column: "credentials",
+        row: id,
+        project: &caller.project_id,
+    };
+    context.vault.seal(place, &text)
+}

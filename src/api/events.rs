@@ -1,0 +1,307 @@
+//! Events and the receipts of the requests that carried them.
+
+use axum::{Json, extract::State};
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    auth::Caller,
+    extract::{Id, Params},
+    page::{Listing, listing, page},
+    problem::{Problem, ProblemDocument},
+};
+use crate::{
+    clock,
+    context::Shared,
+    store::{
+        EventFilter, ReceiptFilter,
+        model::{Receipt, TriggerEvent},
+    },
+};
+
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(list_alias))
+        .routes(routes!(get, mark_processed))
+        .routes(routes!(mark_processed_alias))
+        .routes(routes!(list_receipts))
+        .routes(routes!(get_receipt))
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventView {
+    /// `evt_…`
+    id: String,
+    /// Trigger that produced it.
+    trigger_id: String,
+    /// App slug.
+    app: String,
+    /// Event type, such as `acme.push`.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// The provider's id of it, unique within the trigger.
+    external_event_id: String,
+    /// Its payload.
+    data: Value,
+    /// `pending`, `processed`, `delivered`, `failed` or `expired`.
+    status: String,
+    /// Why it failed.
+    error: Option<String>,
+    /// Receipt of the request that carried it.
+    receipt_id: String,
+    /// Content hash of the definition that mapped it.
+    definition_version: String,
+    /// When it happened, where the provider says so (RFC 3339).
+    occurred_at: Option<String>,
+    /// RFC 3339.
+    received_at: String,
+    /// RFC 3339.
+    processed_at: Option<String>,
+    /// RFC 3339.
+    delivered_at: Option<String>,
+    /// When it will be deleted (RFC 3339).
+    expires_at: String,
+}
+
+impl From<TriggerEvent> for EventView {
+    fn from(event: TriggerEvent) -> Self {
+        Self {
+            id: event.id,
+            trigger_id: event.trigger_id,
+            app: event.app,
+            event_type: event.event_type,
+            external_event_id: event.external_event_id,
+            data: event.data,
+            status: event.status,
+            error: event.error,
+            receipt_id: event.receipt_id,
+            definition_version: event.definition_version,
+            occurred_at: event.occurred_at.map(clock::rfc3339),
+            received_at: clock::rfc3339(event.received_at),
+            processed_at: event.processed_at.map(clock::rfc3339),
+            delivered_at: event.delivered_at.map(clock::rfc3339),
+            expires_at: clock::rfc3339(event.expires_at),
+        }
+    }
+}
+
+/// Which events to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventParams {
+    /// Only events of this trigger.
+    pub(super) trigger: Option<String>,
+    /// Only events of this app.
+    app: Option<String>,
+    /// Only events in this status.
+    status: Option<String>,
+    /// Only events of this type, such as `acme.push`.
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    /// Received at or after this time (RFC 3339).
+    from: Option<String>,
+    /// Received before this time (RFC 3339).
+    to: Option<String>,
+    /// Items on a page, 1 to 100; 50 unless told.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// The page of events that `params` ask for.
+pub(super) async fn find(
+    context: &Shared,
+    caller: &Caller,
+    params: EventParams,
+) -> Result<Json<Listing<EventView>>, Problem> {
+    let page = page(params.limit, params.cursor.as_deref())?;
+    let time = |name: &str, text: Option<String>| {
+        let read = text.map(|text| clock::parse_rfc3339(&text));
+        read.transpose().map_err(|message| Problem::query(name, message))
+    };
+    let filter = EventFilter {
+        trigger: params.trigger,
+        app: params.app,
+        status: params.status,
+        event_type: params.event_type,
+        from: time("from", params.from)?,
+        to: time("to", params.to)?,
+    };
+    let rows = context.store.list_events(&caller.project_id, &filter, &page).await?;
+    Ok(Json(listing(rows, &page, |row| &row.id, EventView::from)))
+}
+
+/// List the project's events, newest first.
+#[utoipa::path(get, path = "/v1/trigger-events", tag = "Events", params(EventParams),
+    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list(
+    State(context): State<Shared>,
+    caller: Caller,
+    Params(params): Params<EventParams>,
+) -> Result<Json<Listing<EventView>>, Problem> {
+    find(&context, &caller, params).await
+}
+
+/// The same as `GET /v1/trigger-events`.
+#[utoipa::path(get, path = "/v1/triggers/events/all", tag = "Events", params(EventParams),
+    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list_alias(
+    State(context): State<Shared>,
+    caller: Caller,
+    Params(params): Params<EventParams>,
+) -> Result<Json<Listing<EventView>>, Problem> {
+    find(&context, &caller, params).await
+}
+
+/// Get an event.
+#[utoipa::path(get, path = "/v1/trigger-events/{id}", tag = "Events", params(("id" = String, Path, description = "`evt_…`")),
+    responses((status = 200, body = EventView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn get(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<EventView>, Problem> {
+    let event = context.store.event(&caller.project_id, &id).await?;
+    event.map(|event| Json(event.into())).ok_or_else(unknown)
+}
+
+/// Mark an event processed. It stays readable until it expires; doing it again changes nothing.
+#[utoipa::path(delete, path = "/v1/trigger-events/{id}", tag = "Events", params(("id" = String, Path, description = "`evt_…`")),
+    responses((status = 200, body = EventView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn mark_processed(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<EventView>, Problem> {
+    processed(&context, &caller, &id).await
+}
+
+/// The same as `DELETE /v1/trigger-events/{id}`.
+#[utoipa::path(delete, path = "/v1/triggers/events/{id}", tag = "Events", params(("id" = String, Path, description = "`evt_…`")),
+    responses((status = 200, body = EventView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn mark_processed_alias(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<EventView>, Problem> {
+    processed(&context, &caller, &id).await
+}
+
+async fn processed(context: &Shared, caller: &Caller, id: &str) -> Result<Json<EventView>, Problem> {
+    let event = context.store.mark_processed(&caller.project_id, id, clock::now()).await?;
+    event.map(|event| Json(event.into())).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("there is no event with this id")
+}
+
+/// What became of one inbound request, and why.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReceiptView {
+    /// `rcp_…`
+    id: String,
+    /// Trigger addressed.
+    trigger_id: Option<String>,
+    /// App slug.
+    app: String,
+    /// HTTP method.
+    method: String,
+    /// Header fields as pairs; reusable credentials are redacted.
+    headers: Value,
+    /// The raw body as text, kept of verified requests; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The raw body in base64, where it is not UTF-8; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    /// Size of the body in bytes.
+    body_size: i64,
+    /// `stored`, `duplicate`, `filtered`, `ignored`, `challenge`, `rejected` or `failed`.
+    outcome: String,
+    /// Why: one sentence, or the code of the check that failed.
+    reason: Option<String>,
+    /// What verified it, events, and the filter's verdicts.
+    detail: Value,
+    /// HTTP status answered.
+    answered: i64,
+    /// Content hash of the definition used.
+    definition_version: Option<String>,
+    /// RFC 3339.
+    received_at: String,
+}
+
+impl From<Receipt> for ReceiptView {
+    fn from(receipt: Receipt) -> Self {
+        let (body, body_base64) = match receipt.body.map(String::from_utf8) {
+            Some(Ok(text)) => (Some(text), None),
+            Some(Err(other)) => (None, Some(BASE64.encode(other.as_bytes()))),
+            None => (None, None),
+        };
+        Self {
+            id: receipt.id,
+            trigger_id: receipt.trigger_id,
+            app: receipt.app,
+            method: receipt.method,
+            headers: receipt.headers,
+            body,
+            body_base64,
+            body_size: receipt.body_size,
+            outcome: receipt.outcome,
+            reason: receipt.reason,
+            detail: receipt.detail,
+            answered: receipt.answered,
+            definition_version: receipt.definition_version,
+            received_at: clock::rfc3339(receipt.received_at),
+        }
+    }
+}
+
+/// Which receipts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ReceiptParams {
+    /// Only receipts of this trigger.
+    trigger: Option<String>,
+    /// Only receipts with this outcome.
+    outcome: Option<String>,
+    /// Items on a page, 1 to 100; 50 unless told.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// List receipts: what became of every request that addressed a trigger, newest first.
+#[utoipa::path(get, path = "/v1/receipts", tag = "Receipts", params(ReceiptParams),
+    responses((status = 200, body = Listing<ReceiptView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list_receipts(
+    State(context): State<Shared>,
+    caller: Caller,
+    Params(params): Params<ReceiptParams>,
+) -> Result<Json<Listing<ReceiptView>>, Problem> {
+    let page = page(params.limit, params.cursor.as_deref())?;
+    let filter = ReceiptFilter { trigger: params.trigger, outcome: params.outcome };
+    let rows = context.store.list_receipts(&caller.project_id, &filter, &page).await?;
+    Ok(Json(listing(rows, &page, |row| &row.id, ReceiptView::from)))
+}
+
+/// Get a receipt with the raw body.
+#[utoipa::path(get, path = "/v1/receipts/{id}", tag = "Receipts", params(("id" = String, Path, description = "`rcp_…`")),
+    responses((status = 200, body = ReceiptView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn get_receipt(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<ReceiptView>, Problem> {
+    let receipt = context.store.receipt(&caller.project_id, &id).await?;
+    receipt
+        .map(|receipt| Json(receipt.into()))
+        .ok_or_else(|| Problem::not_found("there is no receipt with this id"))
+}

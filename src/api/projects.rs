@@ -1,0 +1,227 @@
+//! Projects and their API keys.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    auth::{self, Caller},
+    extract::{Body, Id},
+    idempotency,
+    page::Listing,
+    problem::{Problem, ProblemDocument},
+};
+use crate::{
+    clock,
+    context::Shared,
+    ids,
+    store::{
+        RETENTION_DAYS,
+        model::{ApiKey, Project},
+    },
+};
+
+const NAME_CHARACTERS: usize = 200;
+
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(create_project, list_projects))
+        .routes(routes!(create_key, list_keys))
+        .routes(routes!(revoke_key))
+}
+
+/// A tenant: it owns keys, accounts, triggers and events, and sees nobody else's.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProjectView {
+    /// `prj_…`
+    id: String,
+    /// Human name, unique.
+    name: String,
+    /// Days events are kept.
+    retention_days: i64,
+    /// RFC 3339.
+    created_at: String,
+}
+
+impl From<Project> for ProjectView {
+    fn from(project: Project) -> Self {
+        Self {
+            id: project.id,
+            name: project.name,
+            retention_days: project.retention_days,
+            created_at: clock::rfc3339(project.created_at),
+        }
+    }
+}
+
+/// What a new project is told.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewProject {
+    /// Human name, unique.
+    name: String,
+    /// Days events are kept; 30 unless told.
+    retention_days: Option<i64>,
+}
+
+/// Create a project. Takes an admin key.
+#[utoipa::path(post, path = "/v1/projects", tag = "Projects", request_body = NewProject,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    responses((status = 201, body = ProjectView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn create_project(
+    State(context): State<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(new): Body<NewProject>,
+) -> Result<Response, Problem> {
+    caller.must_be_admin()?;
+    check_name(&new.name)?;
+    let retention_days = new.retention_days.unwrap_or(RETENTION_DAYS);
+    check_retention(retention_days)?;
+    let project = Project {
+        id: ids::new(ids::PROJECT),
+        name: new.name.clone(),
+        retention_days,
+        created_at: clock::now(),
+    };
+    let work = async {
+        context.store.create_project(&project).await?;
+        Ok(ProjectView::from(project))
+    };
+    idempotency::once(&context, &caller, &headers, "project", &new, work).await
+}
+
+/// List projects: all of them with an admin key, otherwise the caller's own.
+#[utoipa::path(get, path = "/v1/projects", tag = "Projects",
+    responses((status = 200, body = Listing<ProjectView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list_projects(
+    State(context): State<Shared>,
+    caller: Caller,
+) -> Result<Json<Listing<ProjectView>>, Problem> {
+    let projects = context.store.list_projects().await?;
+    let seen = projects.into_iter().filter(|one| caller.admin || one.id == caller.project_id);
+    Ok(Json(Listing { data: seen.map(ProjectView::from).collect(), next: None }))
+}
+
+/// An API key, without the key itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct KeyView {
+    /// `key_…`
+    id: String,
+    /// Project it acts for.
+    project_id: String,
+    /// Human name.
+    name: String,
+    /// Whether it may manage projects and keys.
+    admin: bool,
+    /// RFC 3339.
+    created_at: String,
+    /// RFC 3339.
+    last_used_at: Option<String>,
+    /// RFC 3339.
+    revoked_at: Option<String>,
+    /// The key itself; given once, on creation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl From<ApiKey> for KeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            project_id: key.project_id,
+            name: key.name,
+            admin: key.admin,
+            created_at: clock::rfc3339(key.created_at),
+            last_used_at: key.last_used_at.map(clock::rfc3339),
+            revoked_at: key.revoked_at.map(clock::rfc3339),
+            key: None,
+        }
+    }
+}
+
+/// What a new key is told.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    /// Human name.
+    name: String,
+    /// Project it acts for; the caller's own unless told. Another one takes an admin key.
+    project_id: Option<String>,
+    /// Whether it may manage projects and keys. Takes an admin key.
+    #[serde(default)]
+    admin: bool,
+}
+
+/// Create an API key. The answer is the only place where the key itself is shown.
+#[utoipa::path(post, path = "/v1/api-keys", tag = "API keys", request_body = NewKey,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    responses((status = 201, body = KeyView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn create_key(
+    State(context): State<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(new): Body<NewKey>,
+) -> Result<Response, Problem> {
+    check_name(&new.name)?;
+    let project = new.project_id.as_ref().unwrap_or(&caller.project_id).clone();
+    if new.admin || project != caller.project_id {
+        caller.must_be_admin()?;
+    }
+    if context.store.project(&project).await?.is_none() {
+        return Err(Problem::field("/project_id", "there is no such project"));
+    }
+    let key = auth::generate_key();
+    let row = auth::key_row(&key, &project, &new.name, new.admin);
+    let work = async {
+        context.store.create_key(&row).await?;
+        Ok(KeyView { key: Some(key.expose_secret().to_owned()), ..KeyView::from(row) })
+    };
+    idempotency::once(&context, &caller, &headers, "api-key", &new, work).await
+}
+
+/// List the project's API keys, revoked ones included.
+#[utoipa::path(get, path = "/v1/api-keys", tag = "API keys",
+    responses((status = 200, body = Listing<KeyView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list_keys(
+    State(context): State<Shared>,
+    caller: Caller,
+) -> Result<Json<Listing<KeyView>>, Problem> {
+    let keys = context.store.list_keys(&caller.project_id).await?;
+    Ok(Json(Listing { data: keys.into_iter().map(KeyView::from).collect(), next: None }))
+}
+
+/// Revoke an API key. It stops working at once on this server, and within two seconds on others.
+#[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "API keys", params(("id" = String, Path, description = "`key_…`")),
+    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn revoke_key(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let revoked = context.store.revoke_key(&caller.project_id, &id, clock::now()).await?;
+    let key = revoked.ok_or_else(|| Problem::not_found("there is no API key with this id"))?;
+    context.keys.forget(&key.public_id).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses names that are empty or too long to show.
+pub(super) fn check_name(name: &str) -> Result<(), Problem> {
+    let length = name.trim().chars().count();
+    if (1..=NAME_CHARACTERS).contains(&length) {
+        return Ok(());
+    }
+    Err(Problem::field("/name", format!("give 1 to {NAME_CHARACTERS} characters")))
+}
+
+/// Refuses retention that is not a sensible number of days.
+pub(super) fn check_retention(days: i64) -> Result<(), Problem> {
+    if (1..=3650).contains(&days) { Ok(()) } else { Err(Problem::field("/retention_days", "give 1 to 3650 days")) }
+}

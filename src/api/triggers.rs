@@ -1,0 +1,480 @@
+//! Triggers: created and deleted together with their subscription at the provider.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use hearken_engine::{Catalogue, Filter, TriggerType};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    auth::Caller,
+    events::{self, EventParams, EventView},
+    extract::{Body, Id, Params},
+    idempotency,
+    page::{Listing, listing, page},
+    problem::{FieldError, Problem, ProblemDocument},
+    projects::check_retention,
+};
+use crate::{
+    clock,
+    context::Shared,
+    lifecycle::{self, Created, Wanted},
+    store::{Bucket, TriggerFilter, TriggerPatch, model::Trigger},
+};
+
+const MICROS_PER_HOUR: i64 = 3_600_000_000;
+const DESCRIPTION_CHARACTERS: usize = 2000;
+
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, change, remove))
+        .routes(routes!(events))
+        .routes(routes!(health))
+        .routes(routes!(stats))
+}
+
+/// A trigger.
+#[derive(Debug, Serialize, ToSchema)]
+struct TriggerView {
+    /// `trg_…`
+    id: String,
+    /// App slug.
+    app: String,
+    /// The account it was registered with.
+    linked_account_id: Option<String>,
+    /// Trigger type, such as `ACME__PUSH`.
+    name: String,
+    /// Type of its events, such as `acme.push`.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// The user's own words.
+    description: String,
+    /// Where the provider delivers.
+    webhook_url: String,
+    /// The subscription's id at the provider.
+    external_id: Option<String>,
+    /// Configuration.
+    config: Value,
+    /// Filter; an empty object lets everything through.
+    filter: Value,
+    /// `registering`, `active`, `paused`, `error` or `expired`.
+    status: String,
+    /// Why it is in that status.
+    status_reason: Option<String>,
+    /// Content hash of the definition it was registered with.
+    definition_version: String,
+    /// Days its events are kept; the project's where null.
+    retention_days: Option<i64>,
+    /// When a verified request last arrived (RFC 3339).
+    last_proof_at: Option<String>,
+    /// When it last produced an event (RFC 3339).
+    last_triggered_at: Option<String>,
+    /// When the subscription expires (RFC 3339).
+    expires_at: Option<String>,
+    /// RFC 3339.
+    created_at: String,
+    /// RFC 3339.
+    updated_at: String,
+    /// The secret to enter at the provider; given once, and only where the subscription is set
+    /// up by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification_secret: Option<String>,
+}
+
+impl From<Trigger> for TriggerView {
+    fn from(trigger: Trigger) -> Self {
+        Self {
+            id: trigger.id,
+            app: trigger.app,
+            linked_account_id: trigger.linked_account_id,
+            name: trigger.name,
+            event_type: trigger.event_type,
+            description: trigger.description,
+            webhook_url: trigger.webhook_url,
+            external_id: trigger.external_id,
+            config: trigger.config,
+            filter: trigger.filter,
+            status: trigger.status,
+            status_reason: trigger.status_reason,
+            definition_version: trigger.definition_version,
+            retention_days: trigger.retention_days,
+            last_proof_at: trigger.last_proof_at.map(clock::rfc3339),
+            last_triggered_at: trigger.last_triggered_at.map(clock::rfc3339),
+            expires_at: trigger.expires_at.map(clock::rfc3339),
+            created_at: clock::rfc3339(trigger.created_at),
+            updated_at: clock::rfc3339(trigger.updated_at),
+            verification_secret: None,
+        }
+    }
+}
+
+/// What a new trigger is told.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewTrigger {
+    /// Trigger type, such as `ACME__PUSH`.
+    trigger: String,
+    /// The account to register with; not needed for apps that register nothing.
+    linked_account_id: Option<String>,
+    /// Configuration, as the type's JSON Schema asks.
+    #[serde(default = "empty")]
+    config: Value,
+    /// Which events to keep; all of them unless told.
+    #[serde(default = "empty")]
+    filter: Value,
+    /// Your own words.
+    #[serde(default)]
+    description: String,
+    /// Days its events are kept; the project's unless told.
+    retention_days: Option<i64>,
+}
+
+fn empty() -> Value {
+    json!({})
+}
+
+/// Create a trigger: checks the configuration, registers at the provider, and leaves nothing
+/// half-made if that fails.
+#[utoipa::path(post, path = "/v1/triggers", tag = "Triggers", request_body = NewTrigger,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    responses((status = 201, body = TriggerView),
+        (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "The provider failed, cannot be reached or did not answer in time.", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn create(
+    State(context): State<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(new): Body<NewTrigger>,
+) -> Result<Response, Problem> {
+    let catalogue = context.catalogue.snapshot();
+    let kind = trigger_type(&catalogue, &new.trigger)?;
+    check_config(kind, &new.config)?;
+    check_filter(&new.filter)?;
+    check_description(&new.description)?;
+    new.retention_days.map(check_retention).transpose()?;
+    let wanted = Wanted {
+        project: caller.project_id.clone(),
+        name: new.trigger.clone(),
+        account: new.linked_account_id.clone(),
+        config: new.config.clone(),
+        filter: new.filter.clone(),
+        description: new.description.clone(),
+        retention_days: new.retention_days,
+    };
+    let work = async {
+        let Created { trigger, secret_to_enter } = lifecycle::create(&context, wanted).await?;
+        Ok(TriggerView { verification_secret: secret_to_enter, ..TriggerView::from(trigger) })
+    };
+    idempotency::once(&context, &caller, &headers, "trigger", &new, work).await
+}
+
+/// Which triggers to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// Only triggers of this app.
+    app: Option<String>,
+    /// Only triggers in this status.
+    status: Option<String>,
+    /// Only triggers of this type, such as `ACME__PUSH`.
+    name: Option<String>,
+    /// Only triggers whose id, type or description contains this text.
+    q: Option<String>,
+    /// Items on a page, 1 to 100; 50 unless told.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// List triggers, newest first.
+#[utoipa::path(get, path = "/v1/triggers", tag = "Triggers", params(ListParams),
+    responses((status = 200, body = Listing<TriggerView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn list(
+    State(context): State<Shared>,
+    caller: Caller,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Listing<TriggerView>>, Problem> {
+    let page = page(params.limit, params.cursor.as_deref())?;
+    let filter = TriggerFilter {
+        app: params.app,
+        status: params.status,
+        name: params.name,
+        account: None,
+        search: params.q,
+    };
+    let rows = context.store.list_triggers(&caller.project_id, &filter, &page).await?;
+    Ok(Json(listing(rows, &page, |row| &row.id, TriggerView::from)))
+}
+
+/// Get a trigger.
+#[utoipa::path(get, path = "/v1/triggers/{id}", tag = "Triggers", params(("id" = String, Path, description = "`trg_…`")),
+    responses((status = 200, body = TriggerView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn get(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<TriggerView>, Problem> {
+    Ok(Json(find(&context, &caller, &id).await?.into()))
+}
+
+/// What to change of a trigger.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TriggerChange {
+    /// `paused` (requests are answered, but no event is stored) or `active`.
+    status: Option<Switch>,
+    /// New configuration; the subscription is registered anew.
+    config: Option<Value>,
+    /// New filter.
+    filter: Option<Value>,
+    /// New description.
+    description: Option<String>,
+    /// Days its events are kept from now on.
+    retention_days: Option<i64>,
+}
+
+/// The states a user chooses.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Switch {
+    /// Events are stored.
+    Active,
+    /// Requests are answered and dropped.
+    Paused,
+}
+
+/// Change a trigger: pause, resume, configuration, filter, description, retention.
+#[utoipa::path(patch, path = "/v1/triggers/{id}", tag = "Triggers", request_body = TriggerChange,
+    params(("id" = String, Path, description = "`trg_…`")),
+    responses((status = 200, body = TriggerView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn change(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Body(change): Body<TriggerChange>,
+) -> Result<Json<TriggerView>, Problem> {
+    let mut trigger = find(&context, &caller, &id).await?;
+    let new_config = change.config.filter(|config| *config != trigger.config);
+    if let Some(config) = &new_config {
+        let catalogue = context.catalogue.snapshot();
+        check_config(trigger_type(&catalogue, &trigger.name)?, config)?;
+    }
+    if let Some(filter) = &change.filter {
+        check_filter(filter)?;
+    }
+    change.description.as_deref().map(check_description).transpose()?;
+    change.retention_days.map(check_retention).transpose()?;
+    if let Some(config) = new_config {
+        trigger = lifecycle::reconfigure(&context, trigger, config).await?;
+    }
+    let (project, now) = (&caller.project_id, clock::now());
+    if let Some(switch) = change.status {
+        let (status, reason) = match switch {
+            Switch::Active => ("active", None),
+            Switch::Paused => ("paused", Some("paused by a user")),
+        };
+        context.store.set_status(project, &trigger.id, status, reason, now).await?;
+    }
+    let patch = TriggerPatch {
+        description: change.description,
+        config: None,
+        filter: change.filter,
+        retention_days: change.retention_days.map(Some),
+    };
+    let changed = context.store.update_trigger(project, &trigger.id, &patch, now).await?;
+    context.subscribers.forget(&trigger.id).await;
+    changed.map(|trigger| Json(trigger.into())).ok_or_else(unknown)
+}
+
+/// How to delete.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DeleteParams {
+    /// Delete the trigger even if the provider cannot be told.
+    #[serde(default)]
+    force: bool,
+}
+
+/// Delete a trigger and its subscription at the provider. Its events stay until they expire.
+#[utoipa::path(delete, path = "/v1/triggers/{id}", tag = "Triggers",
+    params(("id" = String, Path, description = "`trg_…`"), DeleteParams),
+    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn remove(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Params(params): Params<DeleteParams>,
+) -> Result<StatusCode, Problem> {
+    let trigger = find(&context, &caller, &id).await?;
+    lifecycle::delete(&context, trigger, params.force).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List a trigger's events, newest first.
+#[utoipa::path(get, path = "/v1/triggers/{id}/events", tag = "Triggers",
+    params(("id" = String, Path, description = "`trg_…`"), EventParams),
+    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn events(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Params(params): Params<EventParams>,
+) -> Result<Json<Listing<EventView>>, Problem> {
+    let trigger = find(&context, &caller, &id).await?;
+    let params = EventParams { trigger: Some(trigger.id), ..params };
+    events::find(&context, &caller, params).await
+}
+
+/// Whether a trigger is alive.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// Whether it is active, and a verified request has arrived.
+    alive: bool,
+    /// `registering`, `active`, `paused`, `error` or `expired`.
+    status: String,
+    /// What keeps it from being alive.
+    reason: Option<String>,
+    /// When a verified request last arrived (RFC 3339): the proof that the provider reaches us.
+    last_proof_at: Option<String>,
+    /// When it last produced an event (RFC 3339).
+    last_triggered_at: Option<String>,
+    /// When the subscription expires (RFC 3339); null where it does not.
+    expires_at: Option<String>,
+    /// The newest definition's version differs from the one it was registered with.
+    definition_changed: bool,
+}
+
+/// Is it alive, and if not, why not?
+#[utoipa::path(get, path = "/v1/triggers/{id}/health", tag = "Triggers", params(("id" = String, Path, description = "`trg_…`")),
+    responses((status = 200, body = Health), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn health(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Health>, Problem> {
+    let trigger = find(&context, &caller, &id).await?;
+    let catalogue = context.catalogue.snapshot();
+    let app = catalogue.app(&trigger.app);
+    let expired = trigger.expires_at.is_some_and(|at| at <= clock::now());
+    let reason = match (&trigger.status_reason, app) {
+        (_, None) => Some(format!("the app `{}` is not loaded", trigger.app)),
+        (Some(reason), _) => Some(reason.clone()),
+        (None, _) if expired => Some("the subscription has expired".to_owned()),
+        (None, _) if trigger.last_proof_at.is_none() => {
+            Some("no verified request has arrived yet".to_owned())
+        }
+        (None, _) => None,
+    };
+    Ok(Json(Health {
+        alive: trigger.status == "active" && reason.is_none(),
+        status: trigger.status,
+        reason,
+        last_proof_at: trigger.last_proof_at.map(clock::rfc3339),
+        last_triggered_at: trigger.last_triggered_at.map(clock::rfc3339),
+        expires_at: trigger.expires_at.map(clock::rfc3339),
+        definition_changed: app.is_some_and(|app| app.version != trigger.definition_version),
+    }))
+}
+
+/// How far back to count.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StatsParams {
+    /// Hours back from now, 1 to 2160; 24 unless told. Beyond 72 the time line is by day.
+    hours: Option<i64>,
+}
+
+/// A trigger in numbers.
+#[derive(Debug, Serialize, ToSchema)]
+struct StatsView {
+    /// Events by status.
+    events: BTreeMap<String, i64>,
+    /// Requests by what became of them.
+    receipts: BTreeMap<String, i64>,
+    /// Events by hour or day, keyed by its beginning (RFC 3339).
+    timeline: BTreeMap<String, i64>,
+    /// From when on it is counted (RFC 3339).
+    since: String,
+}
+
+/// Counts by status, outcome and time.
+#[utoipa::path(get, path = "/v1/triggers/{id}/stats", tag = "Triggers",
+    params(("id" = String, Path, description = "`trg_…`"), StatsParams),
+    responses((status = 200, body = StatsView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn stats(
+    State(context): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Params(params): Params<StatsParams>,
+) -> Result<Json<StatsView>, Problem> {
+    let trigger = find(&context, &caller, &id).await?;
+    let hours = params.hours.unwrap_or(24);
+    if !(1..=2160).contains(&hours) {
+        return Err(Problem::query("hours", "give a number from 1 to 2160"));
+    }
+    let since = clock::now() - hours * MICROS_PER_HOUR;
+    let bucket = if hours <= 72 { Bucket::Hour } else { Bucket::Day };
+    let stats = context.store.stats(&caller.project_id, Some(&trigger.id), since, bucket).await?;
+    Ok(Json(StatsView {
+        events: stats.events,
+        receipts: stats.receipts,
+        timeline: stats.timeline.into_iter().map(|(at, count)| (clock::rfc3339(at), count)).collect(),
+        since: clock::rfc3339(since),
+    }))
+}
+
+async fn find(context: &Shared, caller: &Caller, id: &str) -> Result<Trigger, Problem> {
+    context.store.trigger(&caller.project_id, id).await?.ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("there is no trigger with this id")
+}
+
+fn trigger_type<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c TriggerType, Problem> {
+    let known = || catalogue.apps().flat_map(|app| app.triggers());
+    known().find(|kind| kind.name == name).ok_or_else(|| {
+        let near = hearken_engine::nearest(name, known().map(|kind| kind.name.as_str()));
+        let hint = near.map_or_else(
+            || "; see GET /v1/apps for what there is".to_owned(),
+            |near| format!("; did you mean `{near}`?"),
+        );
+        Problem::field("/trigger", format!("there is no trigger type `{name}`{hint}"))
+    })
+}
+
+fn check_config(kind: &TriggerType, config: &Value) -> Result<(), Problem> {
+    let violations = kind.check_config(config);
+    if violations.is_empty() { Ok(()) } else { Err(Problem::violations("/config", violations)) }
+}
+
+fn check_filter(filter: &Value) -> Result<(), Problem> {
+    Filter::compile(filter).map(drop).map_err(|error| {
+        let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
+        let field = format!("/filter{}", error.pointer);
+        let message = format!("{}.{hint}", error.message.trim_end_matches('.'));
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", format!("{field}: {message}"))
+            .with_errors(vec![FieldError { field, message }])
+    })
+}
+
+fn check_description(description: &str) -> Result<(), Problem> {
+    if description.chars().count() <= DESCRIPTION_CHARACTERS {
+        return Ok(());
+    }
+    Err(Problem::field("/description", format!("give at most {DESCRIPTION_CHARACTERS} characters")))
+}

@@ -1,0 +1,163 @@
+//! One trigger's calls to its provider: the app's script, run on a thread that may block.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hearken_engine::{
+    AccountContext, App, LifecycleContext, LifecycleError, Registration, ScriptError,
+    TriggerContext,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use tracing::error;
+
+use super::account_secret;
+use crate::{
+    accounts::vault::Place,
+    api::problem::Problem,
+    context::Context,
+    egress::Egress,
+    store::model::{LinkedAccount, Trigger},
+};
+
+/// A trigger's app, and everything its script may know of it.
+pub(super) struct Call {
+    pub(super) app: Arc<App>,
+    egress: Egress,
+    context: LifecycleContext,
+}
+
+impl Call {
+    pub(super) fn new(
+        context: &Context,
+        app: Arc<App>,
+        trigger: &Trigger,
+        secret: Option<SecretString>,
+        account: Option<AccountContext>,
+    ) -> Self {
+        let base_url = base_url(context, &app);
+        let shared = account.as_ref().and_then(|account| account_secret(&app, account));
+        Self {
+            egress: context.egress.clone(),
+            context: LifecycleContext {
+                trigger: TriggerContext {
+                    id: trigger.id.clone(),
+                    name: trigger.name.clone(),
+                    config: trigger.config.clone(),
+                    url: trigger.webhook_url.clone(),
+                    secrets: secret.or(shared).into_iter().collect(),
+                },
+                external_id: trigger.external_id.clone(),
+                account,
+                hosts: app.allowed_hosts(&base_url),
+                base_url,
+                state: trigger.state.clone(),
+            },
+            app,
+        }
+    }
+
+    /// The calls of a trigger that is stored.
+    pub(super) async fn existing(
+        context: &Context,
+        app: Arc<App>,
+        trigger: &Trigger,
+    ) -> Result<Self, Problem> {
+        let open = |sealed: &String| {
+            let opened = context.vault.open(secret_place(trigger), sealed);
+            opened.map_err(|error| unreadable(&trigger.id, &error))
+        };
+        let secret = trigger.secret.as_ref().map(open).transpose()?;
+        let account = match &trigger.linked_account_id {
+            None => None,
+            Some(id) => {
+                let row = context.store.account(&trigger.project_id, id).await?;
+                row.map(|row| open_account(context, &row)).transpose()?
+            }
+        };
+        Ok(Self::new(context, app, trigger, secret, account))
+    }
+
+    pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
+        self.run(|app, egress, context| app.script().register(egress, context)).await
+    }
+
+    pub(super) async fn unregister(&self) -> Result<(), LifecycleError> {
+        self.run(|app, egress, context| app.script().unregister(egress, context)).await
+    }
+
+    /// Removes every subscription at the provider that delivers to this trigger's URL.
+    pub(super) async fn remove_ours(&self) -> Result<(), LifecycleError> {
+        if !self.app.script().has("list") || !self.app.script().has("unregister") {
+            return Err(LifecycleError::MissingFunction("list"));
+        }
+        self.run(|app, egress, context| {
+            let listed = app.script().list(egress, context)?;
+            for ours in listed.into_iter().filter(|listed| listed.url == context.trigger.url) {
+                let context =
+                    LifecycleContext { external_id: Some(ours.external_id), ..context.clone() };
+                app.script().unregister(egress, &context)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App, &Egress, &LifecycleContext) -> Result<T, LifecycleError> + Send + 'static,
+    ) -> Result<T, LifecycleError> {
+        let (app, egress, context) = (self.app.clone(), self.egress.clone(), self.context.clone());
+        let ran = tokio::task::spawn_blocking(move || work(&app, &egress, &context)).await;
+        ran.unwrap_or_else(|panic| {
+            error!(%panic, "a lifecycle call panicked; please report this");
+            Err(LifecycleError::Script(ScriptError {
+                function: "lifecycle".to_owned(),
+                message: "the engine failed".to_owned(),
+                line: None,
+                column: None,
+            }))
+        })
+    }
+}
+
+/// Where a trigger's secret is sealed to.
+pub(super) fn secret_place(trigger: &Trigger) -> Place<'_> {
+    Place { table: "triggers", column: "secret", row: &trigger.id, project: &trigger.project_id }
+}
+
+/// Opens a linked account for a script.
+pub(super) fn open_account(
+    context: &Context,
+    account: &LinkedAccount,
+) -> Result<AccountContext, Problem> {
+    let place = Place {
+        table: "linked_accounts",
+        column: "credentials",
+        row: &account.id,
+        project: &account.project_id,
+    };
+    let opened = context.vault.open(place, &account.credentials);
+    let text = opened.map_err(|error| unreadable(&account.id, &error))?;
+    let fields: Map<String, Value> =
+        serde_json::from_str(text.expose_secret()).map_err(|error| unreadable(&account.id, &error))?;
+    let credentials: BTreeMap<String, SecretString> = fields
+        .into_iter()
+        .map(|(name, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (name, SecretString::from(text))
+        })
+        .collect();
+    Ok(AccountContext { kind: account.kind.clone(), credentials, metadata: account.metadata.clone() })
+}
+
+fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {
+    error!(%id, %error, "a sealed secret does not open; was the master key changed?");
+    Problem::internal()
+}
+
+/// The provider's API: the operator's choice, or the definition's.
+fn base_url(context: &Context, app: &App) -> String {
+    let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
+    let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
+    url.unwrap_or_default().trim_end_matches('/').to_owned()
+}
