@@ -7,6 +7,10 @@ use jiff::Timestamp;
 
 /// Now, in microseconds since the Unix epoch.
 pub fn now() -> Micros {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock everybody else asks"
+    )]
     let elapsed = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -159,7 +159,8 @@ impl Config {
             .merge(Toml::file(file))
             .merge(
                 Env::prefixed("HEARKEN_")
-                    .ignore(&["config"])
+                    // Where the file is, and what only the tests read.
+                    .ignore(&["config", "test_postgres_url"])
                     .split("__")
                     .lowercase(true),
             )

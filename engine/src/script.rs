@@ -88,10 +88,6 @@ impl Script {
     }
 
     /// What `signature()` returns: how requests are signed, as data.
-    #[expect(
-        clippy::result_large_err,
-        reason = "called once per load, never while serving"
-    )]
     pub fn signature(&self) -> Result<Value, Problem> {
         let (result, printed) = meter::metered(|| {
             engine::call(&self.ast, &self.constants, "signature", ())

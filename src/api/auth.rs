@@ -36,7 +36,7 @@ const CHECK: usize = 6;
 /// How long a revocation on another replica may go unnoticed.
 const FRESH: Duration = Duration::from_secs(2);
 /// Name of the project made at the first start.
-const DEFAULT_PROJECT: &str = "default";
+pub(crate) const DEFAULT_PROJECT: &str = "default";
 
 /// The project and key a request acts for.
 #[derive(Debug, Clone)]
