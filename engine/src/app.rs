@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub(crate) use self::folder::Folder;
+pub(crate) use self::folder::{Folder, read_text};
 use crate::{
     Filter, Problem, Scheme, Script,
     definition::Definition,
@@ -92,7 +92,10 @@ impl App {
         if let Ok(url) = url::Url::parse(base_url)
             && let Some(host) = url.host_str()
         {
-            hosts.push(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
+            hosts.push(
+                url.port()
+                    .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+            );
         }
         hosts
     }
