@@ -181,9 +181,10 @@ async fn bare_handler() {
             .get("x-signature")
             .map(|value| value.as_bytes().to_vec());
         let given = signature.and_then(|hex| data_encoding::HEXLOWER.decode(&hex).ok());
-        match given.is_some_and(|given| mac.verify_slice(&given).is_ok()) {
-            true => StatusCode::ACCEPTED,
-            false => StatusCode::UNAUTHORIZED,
+        if given.is_some_and(|given| mac.verify_slice(&given).is_ok()) {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::UNAUTHORIZED
         }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

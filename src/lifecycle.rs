@@ -31,7 +31,7 @@ use crate::{
 
 /// Registrations that have been under way for longer died with their server.
 const ABANDONED: i64 = 5 * 60 * 1_000_000;
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 const SWEPT_AT_ONCE: u32 = 50;
 /// Names of the credential that verifies deliveries, where the account carries it.
 const SECRET_FIELDS: [&str; 3] = ["webhook_secret", "signing_secret", "secret"];

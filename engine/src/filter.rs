@@ -12,7 +12,7 @@ use std::fmt;
 
 use jsonpath_rust::{
     parser::{model::JpQuery, parse_json_path},
-    query::js_path_process,
+    query::{QueryRef, js_path_process},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -321,13 +321,7 @@ impl Clause {
     fn judge(&self, document: &Value) -> Verdict {
         // A path that fails on a document, for instance by comparing a list, selects nothing.
         let nodes: Vec<&Value> = js_path_process(&self.query, document)
-            .map(|found| {
-                found
-                    .into_iter()
-                    .take(NODES)
-                    .map(|node| node.val())
-                    .collect()
-            })
+            .map(|found| found.into_iter().take(NODES).map(QueryRef::val).collect())
             .unwrap_or_default();
         let deciding = DecidingClause {
             pointer: self.pointer.clone(),

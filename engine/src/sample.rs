@@ -94,7 +94,11 @@ pub fn documents(root: &Path, slug: &str) -> Result<BTreeMap<String, Value>, Vec
     };
     let names: BTreeSet<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|kind| kind == "yaml")
+        })
         .collect();
     let (mut documents, mut problems) = (BTreeMap::new(), Vec::new());
     for name in names {

@@ -273,7 +273,7 @@ impl Description {
                     value = format!(
                         "{pair}={timestamp},{}={value}",
                         self.pair.as_deref().unwrap_or_default()
-                    )
+                    );
                 }
                 (None, Some(header)) => fields.push((header.clone(), timestamp)),
                 (None, None) => {}

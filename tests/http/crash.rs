@@ -34,6 +34,11 @@ struct Journal {
     accepted: BTreeSet<String>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the seed is for whoever repeats a run"
+)]
+#[expect(clippy::print_stdout, reason = "the figures are part of the result")]
 async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database) {
     let simulator = Simulator::start().await;
     let mut server = Server::start(database, &simulator.settings()).await;

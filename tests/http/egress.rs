@@ -140,14 +140,14 @@ const HOSTS: &[&str] = &[
     "127.0.0.1%00",
 ];
 
-const SCRIPT: &str = r#"
+const SCRIPT: &str = r"
 fn register(http, trigger) {
     let answer = http.get(trigger.config.url);
     #{ external_id: answer.status.to_string() }
 }
 
 fn unregister(http, trigger) {}
-"#;
+";
 
 /// An app whose registration calls whatever URL its trigger is configured with.
 fn caller(hosts: &[String]) -> String {

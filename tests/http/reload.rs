@@ -120,49 +120,18 @@ async fn a_hundred_edits_under_load() {
             (true, true) => format!("{}\nfn broken_{edit}( {{\n", originals.1),
         };
         write(if of_script { &script } else { &yaml }, &text, edit / 3);
-        *(if of_script { &mut on_disk.1 } else { &mut on_disk.0 }) = text;
+        *(if of_script {
+            &mut on_disk.1
+        } else {
+            &mut on_disk.0
+        }) = text;
         complete.note(&on_disk);
         // Now and then a pause, in which what was saved last can go live.
         tokio::time::sleep(Duration::from_millis(if edit % 4 == 3 { 450 } else { 60 })).await;
     }
 
-    // Broken on purpose: the place is shown, the last good version serves on.
-    fs::write(&script, &originals.1).unwrap();
     complete.note(&(on_disk.0.clone(), originals.1.clone()));
-    fs::write(&yaml, format!("{}\ntrigers: []\n", originals.0)).unwrap();
-    let lines = originals.0.lines().count();
-    let problem = eventually("the broken file is reported", async || {
-        let problems = app(&server).await["problems"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        problems
-            .into_iter()
-            .find(|problem| problem.to_string().contains("trigers"))
-    })
-    .await;
-    assert_eq!(problem["file"], "github/app.yaml");
-    assert_eq!(
-        problem["line"].as_u64().unwrap() as usize,
-        lines + 2,
-        "{problem}"
-    );
-    assert_eq!(problem["column"], 1, "{problem}");
-    assert!(
-        problem.to_string().contains("triggers"),
-        "the nearest name is offered: {problem}"
-    );
-
-    // Mended: live again.
-    let before = app(&server).await["version"].clone();
-    on_disk = (format!("{}\n# mended\n", originals.0), originals.1.clone());
-    complete.note(&on_disk);
-    fs::write(&yaml, &on_disk.0).unwrap();
-    eventually("the mended file is live", async || {
-        let app = app(&server).await;
-        (app["version"] != before && app["problems"] == json!([])).then_some(())
-    })
-    .await;
+    break_and_mend(&server, (&yaml, &script), &originals, &mut complete).await;
 
     stop.store(true, Ordering::Relaxed);
     let statuses = load.await.unwrap();
@@ -192,6 +161,56 @@ async fn a_hundred_edits_under_load() {
         "events were mapped by {} versions: the edits went live",
         used.len()
     );
+}
+
+/// Breaks the definition, expects the place to be shown, mends it, expects it to be live.
+async fn break_and_mend(
+    server: &Server,
+    (yaml, script): (&Path, &Path),
+    originals: &(String, String),
+    complete: &mut Versions,
+) {
+    fs::write(script, &originals.1).unwrap();
+    let before = eventually("the script is mended", async || {
+        let app = app(server).await;
+        (app["problems"] == json!([])).then_some(app["version"].clone())
+    })
+    .await;
+    fs::write(yaml, format!("{}\ntrigers: []\n", originals.0)).unwrap();
+    let problem = eventually("the broken file is reported", async || {
+        let problems = app(server).await["problems"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        problems
+            .into_iter()
+            .find(|problem| problem.to_string().contains("trigers"))
+    })
+    .await;
+    assert_eq!(problem["file"], "github/app.yaml");
+    assert_eq!(
+        problem["line"],
+        originals.0.lines().count() + 2,
+        "{problem}"
+    );
+    assert_eq!(problem["column"], 1, "{problem}");
+    assert!(
+        problem.to_string().contains("triggers"),
+        "the nearest name is offered: {problem}"
+    );
+    assert_eq!(
+        app(server).await["version"],
+        before,
+        "the last good version serves on"
+    );
+    let mended = (format!("{}\n# mended\n", originals.0), originals.1.clone());
+    complete.note(&mended);
+    fs::write(yaml, &mended.0).unwrap();
+    eventually("the mended file is live", async || {
+        let app = app(server).await;
+        (app["version"] != before && app["problems"] == json!([])).then_some(())
+    })
+    .await;
 }
 
 /// The versions of all pairs of definition and script that were on disk together, each complete.

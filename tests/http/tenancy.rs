@@ -129,7 +129,7 @@ async fn every_documented_operation_asks_for_a_key() {
         if public.contains(&path.as_str()) {
             continue;
         }
-        let concrete = path.replace('{', "x").replace('}', "x");
+        let concrete = path.replace(['{', '}'], "x");
         for method in operations.as_object().unwrap().keys() {
             let Ok(method) = method.to_uppercase().parse::<Method>() else {
                 continue;

@@ -87,6 +87,10 @@ impl Drop for Database {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is for whoever runs the tests"
+)]
 fn server() -> String {
     std::env::var("HEARKEN_TEST_POSTGRES_URL").unwrap_or_else(|_| POSTGRES.to_owned())
 }

@@ -98,14 +98,14 @@ impl Checks<'_> {
             Ok(definition) => Some(definition),
             // What the schema lets through and the types do not: the forms of challenges.
             Err(error) => {
-                let pointer = self.bad_challenge(&value);
+                let pointer = Self::bad_challenge(&value);
                 self.note(&pointer, error.to_string(), None);
                 None
             }
         }
     }
 
-    fn bad_challenge(&self, value: &Value) -> String {
+    fn bad_challenge(value: &Value) -> String {
         let challenges = value["challenges"]
             .as_array()
             .map(Vec::as_slice)
@@ -276,7 +276,7 @@ fn dotted(pointer: &str) -> String {
     let mut field = String::new();
     for step in pointer.split('/').skip(1) {
         if step.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{step}]"));
+            field.extend(["[", step, "]"]);
         } else {
             if !field.is_empty() {
                 field.push('.');

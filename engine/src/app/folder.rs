@@ -121,7 +121,9 @@ fn settled(root: &Path, slug: &str) -> bool {
     [DEFINITION, SCRIPT].iter().all(|name| {
         let written = fs::metadata(root.join(slug).join(name)).and_then(|about| about.modified());
         // A file that is not there, or dated in the future, says nothing of being written.
-        written.map_or(true, |written| written.elapsed().is_ok_and(|age| age > PAUSE * 2))
+        written.map_or(true, |written| {
+            written.elapsed().is_ok_and(|age| age > PAUSE * 2)
+        })
     })
 }
 
@@ -137,7 +139,10 @@ fn read_schemas(root: &Path, slug: &str) -> Result<BTreeMap<String, String>, Pro
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        if !name.ends_with(".json") {
+        if Path::new(&name)
+            .extension()
+            .is_none_or(|kind| kind != "json")
+        {
             continue;
         }
         let path = format!("{SCHEMAS}/{name}");

@@ -106,8 +106,8 @@ struct ExpectedEvent {
     #[serde(rename = "type")]
     event_type: String,
     id: String,
-    #[serde(default, deserialize_with = "present")]
-    occurred_at: Option<Option<String>>,
+    #[serde(default, deserialize_with = "some")]
+    occurred_at: Option<Value>,
     #[serde(default, deserialize_with = "some")]
     data: Option<Value>,
     #[serde(default)]
@@ -117,10 +117,6 @@ struct ExpectedEvent {
 }
 
 /// Tells a null that was written from a field that was not.
-fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(d).map(Some)
-}
-
 fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(d).map(Some)
 }
@@ -296,7 +292,7 @@ impl Case {
         let mut told = same(&at("type"), &expected.event_type, &found.event_type);
         told.extend(same(&at("id"), &expected.id, &found.external_id));
         if let Some(time) = &expected.occurred_at {
-            let time: Option<Micros> = time.as_deref().and_then(moment::parse);
+            let time: Option<Micros> = time.as_str().and_then(moment::parse);
             told.extend(same(&at("occurred_at"), &time, &found.occurred_at));
         }
         if let Some(data) = &expected.data {
@@ -372,8 +368,12 @@ impl Case {
         };
         let script = app.script();
         match self.call.as_deref().unwrap_or_default() {
-            "register" => script.register(recorded, &context).map(registration),
-            "renew" => script.renew(recorded, &context).map(registration),
+            "register" => script
+                .register(recorded, &context)
+                .map(|made| registration(&made)),
+            "renew" => script
+                .renew(recorded, &context)
+                .map(|made| registration(&made)),
             "unregister" => script.unregister(recorded, &context).map(|()| json!({})),
             "status" => script
                 .status(recorded, &context)
@@ -394,7 +394,7 @@ impl Case {
     }
 }
 
-fn registration(made: crate::Registration) -> Value {
+fn registration(made: &crate::Registration) -> Value {
     json!({
         "external_id": made.external_id,
         "expires_at": made.expires_at,

@@ -3,6 +3,10 @@
 
 use std::{fs, path::Path};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is for whoever runs the tests"
+)]
 #[test]
 fn native_functions_are_the_reviewed_ones() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native_functions.txt");
