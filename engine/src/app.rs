@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub(crate) use self::folder::Folder;
+pub(crate) use self::folder::{Folder, read_text};
 use crate::{
     Filter, Problem, Scheme, Script,
     definition::Definition,
