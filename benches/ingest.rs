@@ -60,7 +60,7 @@ struct Round {
 }
 
 async fn compare() {
-    let (sqlite, postgres) = (database::sqlite().await, database::postgres().await);
+    let (sqlite, postgres) = (database::fresh("sqlite").await, database::fresh("postgres").await);
     let folder = TempDir::new().unwrap();
     let mut contenders = vec![
         bare().await,

@@ -98,20 +98,20 @@ pub(super) struct EventParams {
     /// Only events of this trigger.
     pub(super) trigger: Option<String>,
     /// Only events of this app.
-    app: Option<String>,
+    pub(super) app: Option<String>,
     /// Only events in this status.
-    status: Option<String>,
+    pub(super) status: Option<String>,
     /// Only events of this type, such as `acme.push`.
     #[serde(rename = "type")]
-    event_type: Option<String>,
+    pub(super) event_type: Option<String>,
     /// Received at or after this time (RFC 3339).
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// Received before this time (RFC 3339).
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// The `next` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 /// The page of events that `params` ask for.

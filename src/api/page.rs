@@ -12,11 +12,11 @@ const MOST: u32 = 100;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Listing<T> {
+pub(super) struct Listing<T> {
     /// The items, newest first.
-    pub data: Vec<T>,
+    pub(super) data: Vec<T>,
     /// Give this as `cursor` for the next page; null on the last one.
-    pub next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// The page that `limit` and `cursor` ask for. It asks the store for one item more, which tells

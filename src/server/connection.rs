@@ -3,12 +3,12 @@
 use std::{
     collections::HashMap,
     future::Future,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{Extension, Router};
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -32,10 +32,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after an accept error such as "too many open files", so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The address a request came from, as an extension of every request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// Accepts until `shutdown` completes, then waits for the requests under way.
 pub(super) async fn accept(
     listener: TcpListener,
@@ -58,7 +54,7 @@ pub(super) async fn accept(
                     metrics::counter!("hearken_connections_refused_total").increment(1);
                     continue;
                 };
-                let app = app.clone().layer(Extension(Peer(peer)));
+                let app = app.clone();
                 let stop = stop.clone();
                 tracker.spawn(async move {
                     serve(stream, app, head, stop).await;

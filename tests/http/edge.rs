@@ -42,7 +42,7 @@ async fn with_push_trigger(database: &Database, settings: &[(&str, &str)]) -> (S
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_are_let_go_and_others_served() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let settings = [("HEARKEN_LIMITS__HEADER_SECONDS", "1"), ("HEARKEN_LIMITS__BODY_SECONDS", "1")];
     let server = Server::start(&database, &settings).await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
@@ -67,7 +67,7 @@ async fn slow_clients_are_let_go_and_others_served() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ambiguous_framing_is_refused() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let server = Server::start(&database, &[]).await;
     let refused = [
         "GET /healthz HTTP/1.1\r\n\r\n",
@@ -91,7 +91,7 @@ async fn ambiguous_framing_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_paths_are_not_found_and_touch_nothing() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let server = Server::start(&database, &[]).await;
     let long = "a".repeat(5000);
     let odd = [
@@ -110,7 +110,7 @@ async fn odd_paths_are_not_found_and_touch_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_are_bounded_by_what_the_app_declares() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let (_simulator, server, url, secret) = with_push_trigger(&database, &[]).await;
     let filler = "x".repeat(2 << 20);
     let large = serde_json::to_vec(&json!({ "ref": "refs/heads/main", "filler": filler })).unwrap();
@@ -128,7 +128,7 @@ async fn bodies_are_bounded_by_what_the_app_declares() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_bodies_never_give_a_5xx() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let (_simulator, server, url, secret) = with_push_trigger(&database, &[]).await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let wide = format!("{{{}}}", (0..50_000).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(","));
@@ -150,7 +150,7 @@ async fn malformed_bodies_never_give_a_5xx() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_requests_are_told_when_to_come_back() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let settings = [("HEARKEN_LIMITS__WEBHOOKS_PER_SECOND", "5"), ("HEARKEN_LIMITS__API_PER_SECOND", "5")];
     let (_simulator, server, url, _secret) = with_push_trigger(&database, &settings).await;
     let mut limited = 0;
@@ -172,7 +172,7 @@ async fn too_many_requests_are_told_when_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_answers_what_is_under_way() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let (_simulator, server, url, secret) = with_push_trigger(&database, &[]).await;
     let body = br#"{"ref":"refs/heads/main"}"#.to_vec();
     let signature = github_signature(&secret, &body);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::support::{database::sqlite, server::Server};
+use crate::support::{database::fresh, server::Server};
 
 /// Hosts that all mean a private, local or special address: literals in every notation, names
 /// that resolve to such, cloud metadata.
@@ -96,7 +96,7 @@ async fn no_private_address_is_reached() {
     listed.dedup();
     fs::write(folder.join("app.yaml"), caller(&listed)).unwrap();
     fs::write(folder.join("connector.rhai"), SCRIPT).unwrap();
-    let database = sqlite().await;
+    let database = fresh("sqlite").await;
     let settings = [
         ("HEARKEN_APPS_DIR", apps.path().to_str().unwrap()),
         ("http_proxy", "http://127.0.0.1:8080"),

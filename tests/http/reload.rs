@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    database::{Database, sqlite},
+    database::{Database, fresh},
     eventually, github_signature,
     server::{Server, client},
     simulator::Simulator,
@@ -75,7 +75,7 @@ async fn stream(url: String, secret: String, stop: Arc<AtomicBool>, sent: Arc<At
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_edits_under_load() {
-    let database = sqlite().await;
+    let database = fresh("sqlite").await;
     let (apps, simulator, server) = start(&database).await;
     let account = server.link_account("ghp_valid").await;
     let trigger = server.create_trigger(&account, "GITHUB__PUSH").await;
@@ -165,7 +165,7 @@ fn write(path: &Path, text: &str, edit: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_that_never_loaded_is_shown_and_can_be_mended() {
-    let database = sqlite().await;
+    let database = fresh("sqlite").await;
     let (apps, _simulator, server) = start(&database).await;
     let acme = apps.path().join("acme");
     fs::create_dir(&acme).unwrap();

@@ -69,7 +69,7 @@ async fn projects_never_see_each_other(database: &Database) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_documented_operation_asks_for_a_key() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let server = Server::start(&database, &[]).await;
     let spec: Value = client().get(format!("{}/openapi.json", server.url)).send().await.unwrap().json().await.unwrap();
     let public = ["/v1/webhooks/{app}/{trigger_id}", "/healthz", "/readyz", "/metrics", "/openapi.json"];
@@ -96,7 +96,7 @@ async fn every_documented_operation_asks_for_a_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_or_wrong_key_opens_nothing() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let server = Server::start(&database, &[]).await;
     let made = server.post("/v1/api-keys", json!({ "name": "agent" })).await;
     let key = made["key"].as_str().unwrap().to_owned();
@@ -120,7 +120,7 @@ async fn a_revoked_or_wrong_key_opens_nothing() {
 /// Canaries in every place a secret enters: none is found where it could leak.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_sealed_and_never_shown() {
-    let database = database::sqlite().await;
+    let database = database::fresh("sqlite").await;
     let simulator = Simulator::start().await;
     let server = Server::start(&database, &simulator.settings()).await;
     let account = server.link_account("ghp_valid").await;

@@ -17,13 +17,13 @@ macro_rules! on_both_databases {
         mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name(&$crate::support::database::sqlite().await).await;
+                super::$name(&$crate::support::database::fresh("sqlite").await).await;
             })+
         }
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name(&$crate::support::database::postgres().await).await;
+                super::$name(&$crate::support::database::fresh("postgres").await).await;
             })+
         }
     };
