@@ -19,7 +19,9 @@ use utoipa::{
     OpenApi,
     openapi::{
         OpenApi as Document,
-        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 use utoipa_axum::router::OpenApiRouter;
@@ -80,7 +82,9 @@ fn routes() -> OpenApiRouter<Shared> {
 /// The API's routes.
 pub fn router(context: Shared) -> Router {
     let (router, _) = routes().split_for_parts();
-    router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(context)
+    router
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(context)
 }
 
 /// The API's description, OpenAPI 3.1.

@@ -253,7 +253,9 @@ fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S:
 }
 
 fn hide_password(url: &str) -> String {
-    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    let Ok(mut parsed) = Url::parse(url) else {
+        return url.to_owned();
+    };
     // Fails only for URLs that cannot have a password, and this one has.
     if parsed.password().is_some() && parsed.set_password(Some("***")).is_ok() {
         return parsed.into();

@@ -20,15 +20,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-pub use self::subscriber::{Subscriber, Subscribers};
 use self::receipt::Draft;
-use crate::{
-    api::problem::Problem,
-    clock,
-    context::Shared,
-    ids,
-    store::Recorded,
-};
+pub use self::subscriber::{Subscriber, Subscribers};
+use crate::{api::problem::Problem, clock, context::Shared, ids, store::Recorded};
 
 /// Seconds after which a provider may try again when the store cannot take an event.
 const RETRY_SECONDS: u64 = 5;
@@ -50,7 +44,13 @@ pub async fn receive(
     let answer = match admit(&context, app, &trigger_id, &headers, body).await {
         Ok((subscriber, body)) => {
             let request = request(&subscriber, &method, uri.query(), &headers, body);
-            Reception { context: &context, app, subscriber: &subscriber }.take(request).await
+            Reception {
+                context: &context,
+                app,
+                subscriber: &subscriber,
+            }
+            .take(request)
+            .await
         }
         Err(answer) => answer,
     };
@@ -82,8 +82,12 @@ async fn admit(
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
         let detail = "compressed bodies are not accepted at this URL";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding", detail)
-            .into_response());
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_encoding",
+            detail,
+        )
+        .into_response());
     }
     let limit = app.definition.ingress.body_limit;
     match Limited::new(body, limit).collect().await {
@@ -114,9 +118,14 @@ fn request(
     Request {
         method: method.as_str().to_owned(),
         url: query.map_or_else(|| base.clone(), |query| format!("{base}?{query}")),
-        query: url::form_urlencoded::parse(pairs.as_bytes()).into_owned().collect(),
+        query: url::form_urlencoded::parse(pairs.as_bytes())
+            .into_owned()
+            .collect(),
         headers: Headers::new(headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
         })),
         body: body.into(),
         received_at: clock::now(),
@@ -137,8 +146,15 @@ impl Reception<'_> {
             return self.answer_probe(&request, draft).await;
         }
         match self.run_engine(request).await {
-            (Ok(Received { verified_by, outcome }), request) => {
-                self.settle(draft.verified(verified_by), outcome, request).await
+            (
+                Ok(Received {
+                    verified_by,
+                    outcome,
+                }),
+                request,
+            ) => {
+                self.settle(draft.verified(verified_by), outcome, request)
+                    .await
             }
             (Err(rejection), _) => self.reject(draft, &rejection).await,
         }
@@ -163,7 +179,9 @@ impl Reception<'_> {
     async fn answer_probe(&self, request: &Request, draft: Draft) -> Response {
         if let Some((kind, reply)) = self.app.answer_unsigned(request, &self.subscriber.context) {
             let status = reply.status;
-            let draft = draft.outcome("challenge", Some(kind.to_owned())).answered(status);
+            let draft = draft
+                .outcome("challenge", Some(kind.to_owned()))
+                .answered(status);
             return self.commit(draft, |_| reply_response(reply)).await;
         }
         if request.method == "HEAD" {
@@ -183,7 +201,11 @@ impl Reception<'_> {
         metrics::counter!("hearken_webhooks_rejected_total",
             "app" => self.app.slug.clone(), "reason" => rejection.code())
         .increment(1);
-        if !self.context.subscribers.may_note_rejection(&self.subscriber.trigger.id) {
+        if !self
+            .context
+            .subscribers
+            .may_note_rejection(&self.subscriber.trigger.id)
+        {
             return problem.into_response();
         }
         let draft = draft
@@ -197,7 +219,9 @@ impl Reception<'_> {
     async fn settle(&self, draft: Draft, outcome: Outcome, request: Request) -> Response {
         let draft = match outcome {
             Outcome::Challenge { kind, reply } => {
-                let draft = draft.outcome("challenge", Some(kind.to_owned())).answered(reply.status);
+                let draft = draft
+                    .outcome("challenge", Some(kind.to_owned()))
+                    .answered(reply.status);
                 return self.commit(draft, |_| reply_response(reply)).await;
             }
             Outcome::Ignored { reason } => draft.outcome("ignored", Some(reason)),
@@ -211,7 +235,8 @@ impl Reception<'_> {
             }
             Outcome::Events(events) => draft.events(self.subscriber, events, request),
         };
-        self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await
+        self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted)
+            .await
     }
 
     async fn commit(
@@ -251,9 +276,7 @@ fn reply_response(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     for (name, value) in reply.headers {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::try_from(name), HeaderValue::try_from(value))
-        {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);
         }
     }
@@ -272,4 +295,3 @@ fn unavailable(error: &crate::store::StoreError) -> Response {
     error!(%error, "the store cannot take a webhook; the sender is asked to retry");
     Problem::unavailable(RETRY_SECONDS).into_response()
 }
-

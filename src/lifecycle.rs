@@ -65,7 +65,9 @@ pub struct Created {
 /// Creates a trigger and registers it.
 pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem> {
     let catalogue = context.catalogue.snapshot();
-    let app = catalogue.apps().find(|app| app.trigger(&wanted.name).is_some());
+    let app = catalogue
+        .apps()
+        .find(|app| app.trigger(&wanted.name).is_some());
     let (Some(app), project) = (app.cloned(), wanted.project.clone()) else {
         return Err(Problem::field("/trigger", "there is no such trigger type"));
     };
@@ -75,17 +77,26 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
     if !app.script().has("register") {
         let reason = Some("set it up at the provider; waiting for the first request");
         let now = clock::now();
-        let set = context.store.set_status(&project, &trigger.id, "active", reason, now).await?;
+        let set = context
+            .store
+            .set_status(&project, &trigger.id, "active", reason, now)
+            .await?;
         let trigger = set.ok_or_else(Problem::internal)?;
         let secret_to_enter = secret.map(|secret| secret.expose_secret().to_owned());
-        return Ok(Created { trigger, secret_to_enter });
+        return Ok(Created {
+            trigger,
+            secret_to_enter,
+        });
     }
     let call = Call::new(context, app, &trigger, secret, account);
     match call.register().await {
         Ok(registration) => {
             let trigger = registered(context, &call, &trigger, registration).await?;
             info!(trigger = %trigger.id, name = %trigger.name, "trigger registered");
-            Ok(Created { trigger, secret_to_enter: None })
+            Ok(Created {
+                trigger,
+                secret_to_enter: None,
+            })
         }
         Err(error) => {
             undo(context, &call, &trigger, &error).await;
@@ -103,22 +114,39 @@ pub async fn reconfigure(
     trigger: Trigger,
     config: Value,
 ) -> Result<Trigger, Problem> {
-    let next = Trigger { config: config.clone(), ..trigger.clone() };
-    let patch = TriggerPatch { config: Some(config), ..TriggerPatch::default() };
+    let next = Trigger {
+        config: config.clone(),
+        ..trigger.clone()
+    };
+    let patch = TriggerPatch {
+        config: Some(config),
+        ..TriggerPatch::default()
+    };
     let catalogue = context.catalogue.snapshot();
-    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(&trigger))?;
+    let app = catalogue
+        .app(&trigger.app)
+        .cloned()
+        .ok_or_else(|| gone(&trigger))?;
     if !app.script().has("register") {
         let now = clock::now();
-        let changed = context.store.update_trigger(&trigger.project_id, &trigger.id, &patch, now).await?;
+        let changed = context
+            .store
+            .update_trigger(&trigger.project_id, &trigger.id, &patch, now)
+            .await?;
         return changed.ok_or_else(Problem::internal);
     }
     let old = Call::existing(context, app.clone(), &trigger).await?;
     let new = Call::existing(context, app, &next).await?;
-    old.unregister().await.map_err(|error| problem(&old, &error))?;
+    old.unregister()
+        .await
+        .map_err(|error| problem(&old, &error))?;
     match new.register().await {
         Ok(registration) => {
             let (project, now) = (&trigger.project_id, clock::now());
-            context.store.update_trigger(project, &trigger.id, &patch, now).await?;
+            context
+                .store
+                .update_trigger(project, &trigger.id, &patch, now)
+                .await?;
             registered(context, &new, &next, registration).await
         }
         Err(refused) => Err(put_back(context, &old, &trigger, problem(&new, &refused)).await),
@@ -128,7 +156,9 @@ pub async fn reconfigure(
 /// Restores the old subscription, or marks the trigger as broken, and says which.
 async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Problem) -> Problem {
     let restored = match old.register().await {
-        Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
+        Ok(registration) => registered(context, old, trigger, registration)
+            .await
+            .is_ok(),
         Err(error) => {
             error!(trigger = %trigger.id, %error, "the old subscription could not be put back");
             false
@@ -139,12 +169,16 @@ async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Prob
     }
     let reason = Some("the configuration could not be changed, and the old subscription is gone");
     let now = clock::now();
-    if let Err(error) =
-        context.store.set_status(&trigger.project_id, &trigger.id, "error", reason, now).await
+    if let Err(error) = context
+        .store
+        .set_status(&trigger.project_id, &trigger.id, "error", reason, now)
+        .await
     {
         error!(trigger = %trigger.id, %error, "its status could not be set");
     }
-    problem.because("The old subscription is gone too: change the configuration again, or delete the trigger.")
+    problem.because(
+        "The old subscription is gone too: change the configuration again, or delete the trigger.",
+    )
 }
 
 /// Removes a trigger's subscription, then the trigger. With `force`, the trigger goes even if the
@@ -158,7 +192,10 @@ pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(
         }
         warn!(trigger = %trigger.id, "deleted by force; its subscription may remain at the provider");
     }
-    context.store.delete_trigger(&trigger.project_id, &trigger.id).await?;
+    context
+        .store
+        .delete_trigger(&trigger.project_id, &trigger.id)
+        .await?;
     context.subscribers.forget(&trigger.id).await;
     info!(trigger = %trigger.id, name = %trigger.name, "trigger deleted");
     Ok(())
@@ -166,12 +203,17 @@ pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(
 
 async fn unsubscribe(context: &Shared, trigger: &Trigger) -> Result<(), Problem> {
     let catalogue = context.catalogue.snapshot();
-    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(trigger))?;
+    let app = catalogue
+        .app(&trigger.app)
+        .cloned()
+        .ok_or_else(|| gone(trigger))?;
     if trigger.external_id.is_none() || !app.script().has("unregister") {
         return Ok(());
     }
     let call = Call::existing(context, app, trigger).await?;
-    call.unregister().await.map_err(|error| problem(&call, &error))
+    call.unregister()
+        .await
+        .map_err(|error| problem(&call, &error))
 }
 
 /// Removes what registrations left behind when their server died, now and then, for ever.
@@ -180,7 +222,11 @@ pub async fn sweep_abandoned(context: Shared) {
     loop {
         tick.tick().await;
         let before = clock::now() - ABANDONED;
-        match context.store.abandoned_registrations(before, SWEPT_AT_ONCE).await {
+        match context
+            .store
+            .abandoned_registrations(before, SWEPT_AT_ONCE)
+            .await
+        {
             Ok(triggers) => {
                 for trigger in triggers {
                     sweep(&context, &trigger).await;
@@ -193,7 +239,9 @@ pub async fn sweep_abandoned(context: Shared) {
 
 async fn sweep(context: &Shared, trigger: &Trigger) {
     let catalogue = context.catalogue.snapshot();
-    let Some(app) = catalogue.app(&trigger.app).cloned() else { return };
+    let Some(app) = catalogue.app(&trigger.app).cloned() else {
+        return;
+    };
     if let Ok(call) = Call::existing(context, app, trigger).await {
         if let Err(error) = call.remove_ours().await {
             warn!(trigger = %trigger.id, %error, "an abandoned registration stays until the provider answers");
@@ -216,7 +264,11 @@ async fn undo(context: &Shared, call: &Call, trigger: &Trigger, error: &Lifecycl
 }
 
 async fn forget(context: &Shared, trigger: &Trigger) {
-    if let Err(error) = context.store.delete_trigger(&trigger.project_id, &trigger.id).await {
+    if let Err(error) = context
+        .store
+        .delete_trigger(&trigger.project_id, &trigger.id)
+        .await
+    {
         error!(trigger = %trigger.id, %error, "its row stays until the next sweep");
     }
     context.subscribers.forget(&trigger.id).await;
@@ -225,7 +277,9 @@ async fn forget(context: &Shared, trigger: &Trigger) {
 fn may_have_worked(error: &LifecycleError) -> bool {
     match error {
         LifecycleError::Provider { status, .. } => !(400..500).contains(status),
-        LifecycleError::Unreachable(_) | LifecycleError::Timeout { .. } | LifecycleError::Script(_) => true,
+        LifecycleError::Unreachable(_)
+        | LifecycleError::Timeout { .. }
+        | LifecycleError::Script(_) => true,
         LifecycleError::Denied(_)
         | LifecycleError::HostNotListed { .. }
         | LifecycleError::MissingFunction(_) => false,
@@ -252,8 +306,10 @@ async fn registered(
         definition_version: call.app.version.clone(),
     };
     let now = clock::now();
-    let stored =
-        context.store.set_registration(&trigger.project_id, &trigger.id, &registered, now).await?;
+    let stored = context
+        .store
+        .set_registration(&trigger.project_id, &trigger.id, &registered, now)
+        .await?;
     context.subscribers.forget(&trigger.id).await;
     stored.ok_or_else(|| Problem::conflict("the trigger was deleted while it was registered"))
 }
@@ -266,17 +322,30 @@ async fn linked_account(
     id: Option<&str>,
 ) -> Result<Option<hearken_engine::AccountContext>, Problem> {
     let Some(id) = id else {
-        if app.definition.auth.iter().any(|auth| auth.kind == AuthKind::None) {
+        if app
+            .definition
+            .auth
+            .iter()
+            .any(|auth| auth.kind == AuthKind::None)
+        {
             return Ok(None);
         }
-        let message = format!("{} needs a linked account; see POST /v1/linked-accounts", app.definition.title);
+        let message = format!(
+            "{} needs a linked account; see POST /v1/linked-accounts",
+            app.definition.title
+        );
         return Err(Problem::field("/linked_account_id", message));
     };
     let account = context.store.account(project, id).await?;
-    let account = account.filter(|account| account.app == app.slug).ok_or_else(|| {
-        let message = format!("there is no linked account of {} with this id", app.definition.title);
-        Problem::field("/linked_account_id", message)
-    })?;
+    let account = account
+        .filter(|account| account.app == app.slug)
+        .ok_or_else(|| {
+            let message = format!(
+                "there is no linked account of {} with this id",
+                app.definition.title
+            );
+            Problem::field("/linked_account_id", message)
+        })?;
     call::open_account(context, &account).map(Some)
 }
 
@@ -290,7 +359,11 @@ fn new_row(
     let id = ids::new(ids::TRIGGER);
     let now = clock::now();
     let mut trigger = Trigger {
-        webhook_url: format!("{}/v1/webhooks/{}/{id}", context.config.public_url(), app.slug),
+        webhook_url: format!(
+            "{}/v1/webhooks/{}/{id}",
+            context.config.public_url(),
+            app.slug
+        ),
         id,
         project_id: wanted.project,
         app: app.slug.clone(),
@@ -314,7 +387,9 @@ fn new_row(
         updated_at: now,
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
-    trigger.secret = made.as_ref().map(|secret| context.vault.seal(secret_place(&trigger), secret));
+    trigger.secret = made
+        .as_ref()
+        .map(|secret| context.vault.seal(secret_place(&trigger), secret));
     Ok((trigger, made))
 }
 
@@ -323,7 +398,10 @@ fn account_secret(app: &App, account: &hearken_engine::AccountContext) -> Option
     if app.definition.secret.scope == SecretScope::Trigger {
         return None;
     }
-    SECRET_FIELDS.iter().find_map(|field| account.credentials.get(*field)).cloned()
+    SECRET_FIELDS
+        .iter()
+        .find_map(|field| account.credentials.get(*field))
+        .cloned()
 }
 
 fn make_secret(form: &Generate) -> SecretString {
@@ -337,21 +415,36 @@ fn make_secret(form: &Generate) -> SecretString {
 }
 
 fn gone(trigger: &Trigger) -> Problem {
-    Problem::conflict(format!("the app `{}` is not loaded; see GET /v1/apps", trigger.app))
+    Problem::conflict(format!(
+        "the app `{}` is not loaded; see GET /v1/apps",
+        trigger.app
+    ))
 }
 
 /// A failed call as the API tells it.
 fn problem(call: &Call, error: &LifecycleError) -> Problem {
     let title = &call.app.definition.title;
     match error {
-        LifecycleError::Provider { status, message, hint } => {
-            let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
+        LifecycleError::Provider {
+            status,
+            message,
+            hint,
+        } => {
+            let hint = hint
+                .as_ref()
+                .map(|hint| format!(" {hint}"))
+                .unwrap_or_default();
             let (answer, code, verb) = if (400..500).contains(status) {
-                (StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", "refused")
+                (
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "provider_refused",
+                    "refused",
+                )
             } else {
                 (StatusCode::BAD_GATEWAY, "provider_failed", "failed")
             };
-            let detail = format!("{title} {verb} with status {status}: {message}.{hint}").replace("..", ".");
+            let detail =
+                format!("{title} {verb} with status {status}: {message}.{hint}").replace("..", ".");
             Problem::new(answer, code, detail).with_provider(*status, message.clone())
         }
         LifecycleError::Unreachable(why) => {
@@ -359,16 +452,23 @@ fn problem(call: &Call, error: &LifecycleError) -> Problem {
             Problem::new(StatusCode::BAD_GATEWAY, "provider_unreachable", detail)
         }
         LifecycleError::Timeout { seconds } => {
-            let detail = format!("{title} did not answer within {seconds} s; nothing was created here");
+            let detail =
+                format!("{title} did not answer within {seconds} s; nothing was created here");
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "provider_timeout", detail)
         }
-        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "egress_denied", error.to_string())
-        }
+        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "egress_denied",
+            error.to_string(),
+        ),
         LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => {
             error!(app = %call.app.slug, %error, "a lifecycle call failed");
             let detail = format!("{}/connector.rhai: {error}", call.app.slug);
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "app_script_failed", detail)
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "app_script_failed",
+                detail,
+            )
         }
     }
 }

@@ -49,7 +49,12 @@ impl Document {
 
     fn with_body(request: &Request, body: Value) -> Self {
         let headers = joined(request.headers.iter());
-        let query = joined(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let query = joined(
+            request
+                .query
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         Self(Arc::new(json!({
             "method": request.method, "query": query, "headers": headers, "body": body,
         })))
@@ -82,7 +87,12 @@ fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rej
         (None, _) if ingress.content_types == [ContentType::Json] => return Ok(ContentType::Json),
         (None, _) => return unsupported("none"),
     };
-    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = declared
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let known = match essence.as_str() {
         "application/x-www-form-urlencoded" => ContentType::Form,
         "text/plain" => ContentType::Text,
@@ -90,11 +100,16 @@ fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rej
         json if json.starts_with("application/") && json.ends_with("+json") => ContentType::Json,
         _ => return unsupported(declared),
     };
-    if ingress.content_types.contains(&known) { Ok(known) } else { unsupported(declared) }
+    if ingress.content_types.contains(&known) {
+        Ok(known)
+    } else {
+        unsupported(declared)
+    }
 }
 
 fn json_body(body: &[u8]) -> Result<Value, Rejection> {
-    serde_json::from_slice(body).map_err(|error| Rejection::MalformedBody(format!("not JSON: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Rejection::MalformedBody(format!("not JSON: {error}")))
 }
 
 fn text_body(body: &[u8]) -> Result<&str, Rejection> {
@@ -105,10 +120,15 @@ fn form_body(body: &[u8], ingress: &Ingress) -> Result<Value, Rejection> {
     text_body(body)?;
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
     let Some(field) = &ingress.form_field else {
-        return Ok(joined(fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
+        return Ok(joined(
+            fields
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        ));
     };
-    let payload = fields.iter().find(|(name, _)| name == field).ok_or_else(|| {
-        Rejection::MalformedBody(format!("the form field `{field}` is missing"))
-    })?;
+    let payload = fields
+        .iter()
+        .find(|(name, _)| name == field)
+        .ok_or_else(|| Rejection::MalformedBody(format!("the form field `{field}` is missing")))?;
     json_body(payload.1.as_bytes())
 }

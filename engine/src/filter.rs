@@ -31,8 +31,20 @@ const NODES: usize = 10_000;
 /// Characters of the value shown in a verdict.
 const SHOWN: usize = 256;
 const KEYS: [&str; 14] = [
-    "path", "all", "any", "not", "equals", "not_equals", "in", "contains", "exists", "gt", "gte",
-    "lt", "lte", "regex",
+    "path",
+    "all",
+    "any",
+    "not",
+    "equals",
+    "not_equals",
+    "in",
+    "contains",
+    "exists",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "regex",
 ];
 
 /// A compiled filter.
@@ -97,7 +109,13 @@ pub struct DecidingClause {
 
 impl fmt::Display for DecidingClause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, operator, expected, actual, .. } = self;
+        let Self {
+            path,
+            operator,
+            expected,
+            actual,
+            ..
+        } = self;
         write!(f, "{path} is {actual}, asked for: {operator} {expected}")
     }
 }
@@ -136,7 +154,11 @@ fn compile(
     clauses: &mut usize,
 ) -> Result<Node, FilterError> {
     if depth > DEPTH {
-        return Err(error(pointer, format!("filters nest at most {DEPTH} deep"), None));
+        return Err(error(
+            pointer,
+            format!("filters nest at most {DEPTH} deep"),
+            None,
+        ));
     }
     let hint = "Write a clause such as { \"path\": \"$.status\", \"equals\": \"paid\" }.";
     let Some(object) = source.as_object() else {
@@ -145,7 +167,11 @@ fn compile(
     for key in object.keys() {
         if !KEYS.contains(&key.as_str()) {
             let near = did_you_mean(key, KEYS.into_iter());
-            return Err(error(&member(pointer, key), format!("unknown key `{key}`{near}"), Some(hint)));
+            return Err(error(
+                &member(pointer, key),
+                format!("unknown key `{key}`{near}"),
+                Some(hint),
+            ));
         }
     }
     let mut branches = |key: &str| list(object, key, pointer, depth, clauses);
@@ -154,7 +180,11 @@ fn compile(
         (Some(_), _) => {
             *clauses += 1;
             if *clauses > CLAUSES {
-                return Err(error(pointer, format!("a filter has at most {CLAUSES} clauses"), None));
+                return Err(error(
+                    pointer,
+                    format!("a filter has at most {CLAUSES} clauses"),
+                    None,
+                ));
             }
             clause(object, pointer)
         }
@@ -181,8 +211,15 @@ fn list(
     clauses: &mut usize,
 ) -> Result<Vec<Node>, FilterError> {
     let pointer = member(pointer, key);
-    let Some(branches) = object[key].as_array().filter(|branches| !branches.is_empty()) else {
-        return Err(error(&pointer, format!("`{key}` takes a list of at least one filter"), None));
+    let Some(branches) = object[key]
+        .as_array()
+        .filter(|branches| !branches.is_empty())
+    else {
+        return Err(error(
+            &pointer,
+            format!("`{key}` takes a list of at least one filter"),
+            None,
+        ));
     };
     let branches = branches.iter().enumerate();
     branches
@@ -192,17 +229,27 @@ fn list(
 
 fn clause(object: &Map<String, Value>, pointer: &str) -> Result<Node, FilterError> {
     let at = member(pointer, "path");
-    let path = object["path"].as_str().ok_or_else(|| error(&at, "`path` takes text", None))?;
+    let path = object["path"]
+        .as_str()
+        .ok_or_else(|| error(&at, "`path` takes text", None))?;
     let query = guarded_path(path).map_err(|message| {
-        error(&at, message, Some("Write a JSONPath such as $.pull_request.merged."))
+        error(
+            &at,
+            message,
+            Some("Write a JSONPath such as $.pull_request.merged."),
+        )
     })?;
     let mut operators = object.iter().filter(|(key, _)| *key != "path");
     let (Some((name, expected)), None) = (operators.next(), operators.next()) else {
         let hint = "Give one of equals, not_equals, in, contains, exists, gt, gte, lt, lte, regex.";
-        return Err(error(pointer, "a clause has exactly one operator", Some(hint)));
+        return Err(error(
+            pointer,
+            "a clause has exactly one operator",
+            Some(hint),
+        ));
     };
-    let operator = operator(name, expected)
-        .map_err(|message| error(&member(pointer, name), message, None))?;
+    let operator =
+        operator(name, expected).map_err(|message| error(&member(pointer, name), message, None))?;
     Ok(Node::Clause(Box::new(Clause {
         pointer: pointer.to_owned(),
         path: path.to_owned(),
@@ -238,12 +285,18 @@ fn guarded_path(path: &str) -> Result<JpQuery, String> {
 
 fn judge(node: &Node, document: &Value) -> Verdict {
     match node {
-        Node::Everything => Verdict { matched: true, clause: None },
+        Node::Everything => Verdict {
+            matched: true,
+            clause: None,
+        },
         Node::All(branches) => decide(branches, document, false),
         Node::Any(branches) => decide(branches, document, true),
         Node::Not(inner) => {
             let Verdict { matched, clause } = judge(inner, document);
-            Verdict { matched: !matched, clause }
+            Verdict {
+                matched: !matched,
+                clause,
+            }
         }
         Node::Clause(clause) => clause.judge(document),
     }
@@ -251,7 +304,10 @@ fn judge(node: &Node, document: &Value) -> Verdict {
 
 /// The verdict of the first branch that settles the matter, or of the last.
 fn decide(branches: &[Node], document: &Value, settles: bool) -> Verdict {
-    let mut last = Verdict { matched: !settles, clause: None };
+    let mut last = Verdict {
+        matched: !settles,
+        clause: None,
+    };
     for branch in branches {
         last = judge(branch, document);
         if last.matched == settles {
@@ -265,7 +321,13 @@ impl Clause {
     fn judge(&self, document: &Value) -> Verdict {
         // A path that fails on a document, for instance by comparing a list, selects nothing.
         let nodes: Vec<&Value> = js_path_process(&self.query, document)
-            .map(|found| found.into_iter().take(NODES).map(|node| node.val()).collect())
+            .map(|found| {
+                found
+                    .into_iter()
+                    .take(NODES)
+                    .map(|node| node.val())
+                    .collect()
+            })
             .unwrap_or_default();
         let deciding = DecidingClause {
             pointer: self.pointer.clone(),
@@ -274,7 +336,10 @@ impl Clause {
             expected: self.expected.clone(),
             actual: shown(&nodes),
         };
-        Verdict { matched: self.operator.holds(&nodes), clause: Some(deciding) }
+        Verdict {
+            matched: self.operator.holds(&nodes),
+            clause: Some(deciding),
+        }
     }
 }
 

@@ -114,12 +114,17 @@ impl LiveCatalogue {
     ) -> Result<Watcher, WatchError> {
         let stop = Arc::new(AtomicBool::new(false));
         let (live, stopped) = (self.clone(), stop.clone());
-        let thread = thread::Builder::new().name("apps".to_owned()).spawn(move || {
-            let (noticed, notices) = channel();
-            let _system = live.system_watcher(noticed);
-            live.follow(&stopped, &notices, &on_change);
-        })?;
-        Ok(Watcher { stop, thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name("apps".to_owned())
+            .spawn(move || {
+                let (noticed, notices) = channel();
+                let _system = live.system_watcher(noticed);
+                live.follow(&stopped, &notices, &on_change);
+            })?;
+        Ok(Watcher {
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Asks the operating system for reports. Without them the looks every 30 seconds remain.

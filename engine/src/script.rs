@@ -20,7 +20,7 @@ mod json_functions;
 mod lifecycle;
 mod mapping;
 mod meter;
-mod moment;
+pub(crate) mod moment;
 mod natives;
 mod outgoing;
 mod provider_words;

@@ -45,15 +45,18 @@ pub struct SchemeError {
 impl Scheme {
     /// The scheme of a provider that signs nothing.
     pub fn none() -> Self {
-        Self { alternatives: Vec::new() }
+        Self {
+            alternatives: Vec::new(),
+        }
     }
 
     /// Reads what an app's `signature()` returned: one description, or a list of alternatives.
     pub fn parse(description: &Value) -> Result<Self, SchemeError> {
         let alternatives = match description {
-            Value::Array(list) if !list.is_empty() => {
-                list.iter().map(Description::parse).collect::<Result<_, _>>()?
-            }
+            Value::Array(list) if !list.is_empty() => list
+                .iter()
+                .map(Description::parse)
+                .collect::<Result<_, _>>()?,
             one => vec![Description::parse(one)?],
         };
         Ok(Self { alternatives })
@@ -92,12 +95,16 @@ impl Scheme {
         request: &Request,
         secret: &SecretString,
     ) -> Result<Vec<(String, String)>, SchemeError> {
-        self.alternatives.first().map_or_else(|| Ok(Vec::new()), |first| first.sign(request, secret))
+        self.alternatives
+            .first()
+            .map_or_else(|| Ok(Vec::new()), |first| first.sign(request, secret))
     }
 
     /// Whether a delivery that is too old can be told from a fresh one.
     pub fn has_timestamp(&self) -> bool {
-        self.alternatives.iter().any(|description| description.timestamp.is_some())
+        self.alternatives
+            .iter()
+            .any(|description| description.timestamp.is_some())
     }
 
     /// Whether anything is signed at all.
@@ -107,8 +114,13 @@ impl Scheme {
 
     /// Header fields (lower case) whose value is a credential that could be used again.
     pub fn secret_carriers(&self) -> Vec<String> {
-        let tokens = self.alternatives.iter().filter(|one| one.kind == Kind::Token);
-        tokens.filter_map(|one| one.source.header().map(str::to_ascii_lowercase)).collect()
+        let tokens = self
+            .alternatives
+            .iter()
+            .filter(|one| one.kind == Kind::Token);
+        tokens
+            .filter_map(|one| one.source.header().map(str::to_ascii_lowercase))
+            .collect()
     }
 }
 
@@ -127,15 +139,26 @@ impl Description {
         let carried = self.carried(request)?;
         let candidates = self.candidates(&carried)?;
         if self.kind == Kind::Token {
-            let any = candidates.iter().any(|candidate| one_of(candidate, secrets));
-            return if any { Ok(()) } else { Err(Rejection::BadSignature) };
+            let any = candidates
+                .iter()
+                .any(|candidate| one_of(candidate, secrets));
+            return if any {
+                Ok(())
+            } else {
+                Err(Rejection::BadSignature)
+            };
         }
         let timestamp = self.timestamp_text(request, &carried)?;
-        let parts = Parts { request, timestamp: timestamp.as_deref() };
+        let parts = Parts {
+            request,
+            timestamp: timestamp.as_deref(),
+        };
         let message = self.message.render(&parts)?;
         let mut matched = Choice::from(0);
         for secret in secrets {
-            let Some(expected) = self.compute(secret, &message) else { continue };
+            let Some(expected) = self.compute(secret, &message) else {
+                continue;
+            };
             for candidate in &candidates {
                 matched |= expected.as_slice().ct_eq(candidate);
             }
@@ -175,14 +198,21 @@ impl Description {
             (None, Some(separator)) => carried.split(separator.as_str()).collect(),
             (None, None) => vec![carried],
         };
-        let with_prefix = texts.iter().map(|text| text.trim()).filter_map(|text| text.strip_prefix(self.prefix.as_str()));
+        let with_prefix = texts
+            .iter()
+            .map(|text| text.trim())
+            .filter_map(|text| text.strip_prefix(self.prefix.as_str()));
         let decoded: Vec<Vec<u8>> = with_prefix
             .take(CANDIDATES)
             .filter_map(|text| self.decode(text))
             .filter(|bytes| !bytes.is_empty())
             .collect();
         if decoded.is_empty() {
-            let form = if self.prefix.is_empty() { String::new() } else { format!(" after `{}`", self.prefix) };
+            let form = if self.prefix.is_empty() {
+                String::new()
+            } else {
+                format!(" after `{}`", self.prefix)
+            };
             let expected = format!("expected {}{form} in {}", self.encoding.name(), self.source);
             return Err(Rejection::MalformedSignature(expected));
         }
@@ -197,7 +227,11 @@ impl Description {
         (bytes.len() == self.algorithm.length()).then_some(bytes)
     }
 
-    fn sign(&self, request: &Request, secret: &SecretString) -> Result<Vec<(String, String)>, SchemeError> {
+    fn sign(
+        &self,
+        request: &Request,
+        secret: &SecretString,
+    ) -> Result<Vec<(String, String)>, SchemeError> {
         let Source::Header(name) = &self.source else {
             return Err(SchemeError {
                 field: "header".to_owned(),
@@ -206,11 +240,24 @@ impl Description {
             });
         };
         if self.kind == Kind::Token {
-            return Ok(vec![(name.clone(), format!("{}{}", self.prefix, secret.expose_secret()))]);
+            return Ok(vec![(
+                name.clone(),
+                format!("{}{}", self.prefix, secret.expose_secret()),
+            )]);
         }
-        let timestamp = self.timestamp.as_ref().map(|clock| clock.write(request.received_at));
-        let parts = Parts { request, timestamp: timestamp.as_deref() };
-        let signed = self.message.render(&parts).ok().and_then(|message| self.compute(secret, &message));
+        let timestamp = self
+            .timestamp
+            .as_ref()
+            .map(|clock| clock.write(request.received_at));
+        let parts = Parts {
+            request,
+            timestamp: timestamp.as_deref(),
+        };
+        let signed = self
+            .message
+            .render(&parts)
+            .ok()
+            .and_then(|message| self.compute(secret, &message));
         let Some(mac) = signed else {
             return Err(SchemeError {
                 field: "message".to_owned(),
@@ -222,7 +269,12 @@ impl Description {
         let mut fields = Vec::new();
         if let (Some(clock), Some(timestamp)) = (&self.timestamp, timestamp) {
             match (&clock.pair, &clock.header) {
-                (Some(pair), _) => value = format!("{pair}={timestamp},{}={value}", self.pair.as_deref().unwrap_or_default()),
+                (Some(pair), _) => {
+                    value = format!(
+                        "{pair}={timestamp},{}={value}",
+                        self.pair.as_deref().unwrap_or_default()
+                    )
+                }
                 (None, Some(header)) => fields.push((header.clone(), timestamp)),
                 (None, None) => {}
             }

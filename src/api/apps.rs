@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::{Path, State}};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use hearken_engine::{
     App, Catalogue, Problem as Defect, TriggerType,
     definition::{Auth, Facts},
@@ -12,11 +15,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{auth::Caller, problem::{Problem, ProblemDocument}};
+use super::{
+    auth::Caller,
+    problem::{Problem, ProblemDocument},
+};
 use crate::context::Shared;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list_apps)).routes(routes!(get_app))
+    OpenApiRouter::new()
+        .routes(routes!(list_apps))
+        .routes(routes!(get_app))
 }
 
 /// An app in a list.
@@ -130,17 +138,27 @@ struct TriggerTypeView {
 /// List apps, with the defects of definitions.
 #[utoipa::path(get, path = "/v1/apps", tag = "Apps",
     responses((status = 200, body = AppList), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list_apps(State(context): State<Shared>, caller: Caller) -> Result<Json<AppList>, Problem> {
+async fn list_apps(
+    State(context): State<Shared>,
+    caller: Caller,
+) -> Result<Json<AppList>, Problem> {
     let mut counts: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
     for count in context.store.trigger_counts(&caller.project_id).await? {
-        counts.entry(count.app).or_default().insert(count.status, count.count);
+        counts
+            .entry(count.app)
+            .or_default()
+            .insert(count.status, count.count);
     }
     let catalogue = context.catalogue.snapshot();
-    let data = catalogue.apps().map(|app| summary(app, counts.remove(&app.slug).unwrap_or_default()));
+    let data = catalogue
+        .apps()
+        .map(|app| summary(app, counts.remove(&app.slug).unwrap_or_default()));
     let problems = catalogue.problems().iter();
     Ok(Json(AppList {
         data: data.collect(),
-        problems: problems.flat_map(|(slug, defects)| views(slug, defects)).collect(),
+        problems: problems
+            .flat_map(|(slug, defects)| views(slug, defects))
+            .collect(),
     }))
 }
 
@@ -155,7 +173,11 @@ async fn get_app(
     let catalogue = context.catalogue.snapshot();
     let app = find(&catalogue, &slug)?;
     let samples = hearken_engine::sample::examples(&context.config.apps_dir, app);
-    let defects = catalogue.problems().get(&slug).map(Vec::as_slice).unwrap_or_default();
+    let defects = catalogue
+        .problems()
+        .get(&slug)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let definition = &app.definition;
     let trigger = |kind: &TriggerType| TriggerTypeView {
         name: kind.name.clone(),
@@ -206,7 +228,11 @@ fn summary(app: &App, counts: BTreeMap<String, i64>) -> AppSummary {
         grade: serde_json::to_value(app.definition.facts.grade).unwrap_or_default(),
         verified: app.scheme().is_signed(),
         version: app.version.clone(),
-        triggers: app.triggers().iter().map(|kind| kind.name.clone()).collect(),
+        triggers: app
+            .triggers()
+            .iter()
+            .map(|kind| kind.name.clone())
+            .collect(),
         counts,
     }
 }

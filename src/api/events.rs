@@ -123,7 +123,8 @@ pub(super) async fn find(
     let page = page(params.limit, params.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
         let read = text.map(|text| clock::parse_rfc3339(&text));
-        read.transpose().map_err(|message| Problem::query(name, message))
+        read.transpose()
+            .map_err(|message| Problem::query(name, message))
     };
     let filter = EventFilter {
         trigger: params.trigger,
@@ -133,7 +134,10 @@ pub(super) async fn find(
         from: time("from", params.from)?,
         to: time("to", params.to)?,
     };
-    let rows = context.store.list_events(&caller.project_id, &filter, &page).await?;
+    let rows = context
+        .store
+        .list_events(&caller.project_id, &filter, &page)
+        .await?;
     Ok(Json(listing(rows, &page, |row| &row.id, EventView::from)))
 }
 
@@ -193,8 +197,15 @@ async fn mark_processed_alias(
     processed(&context, &caller, &id).await
 }
 
-async fn processed(context: &Shared, caller: &Caller, id: &str) -> Result<Json<EventView>, Problem> {
-    let event = context.store.mark_processed(&caller.project_id, id, clock::now()).await?;
+async fn processed(
+    context: &Shared,
+    caller: &Caller,
+    id: &str,
+) -> Result<Json<EventView>, Problem> {
+    let event = context
+        .store
+        .mark_processed(&caller.project_id, id, clock::now())
+        .await?;
     event.map(|event| Json(event.into())).ok_or_else(unknown)
 }
 
@@ -287,8 +298,14 @@ async fn list_receipts(
     Params(params): Params<ReceiptParams>,
 ) -> Result<Json<Listing<ReceiptView>>, Problem> {
     let page = page(params.limit, params.cursor.as_deref())?;
-    let filter = ReceiptFilter { trigger: params.trigger, outcome: params.outcome };
-    let rows = context.store.list_receipts(&caller.project_id, &filter, &page).await?;
+    let filter = ReceiptFilter {
+        trigger: params.trigger,
+        outcome: params.outcome,
+    };
+    let rows = context
+        .store
+        .list_receipts(&caller.project_id, &filter, &page)
+        .await?;
     Ok(Json(listing(rows, &page, |row| &row.id, ReceiptView::from)))
 }
 

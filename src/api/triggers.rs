@@ -171,8 +171,14 @@ async fn create(
         retention_days: new.retention_days,
     };
     let work = async {
-        let Created { trigger, secret_to_enter } = lifecycle::create(&context, wanted).await?;
-        Ok(TriggerView { verification_secret: secret_to_enter, ..TriggerView::from(trigger) })
+        let Created {
+            trigger,
+            secret_to_enter,
+        } = lifecycle::create(&context, wanted).await?;
+        Ok(TriggerView {
+            verification_secret: secret_to_enter,
+            ..TriggerView::from(trigger)
+        })
     };
     idempotency::once(&context, &caller, &headers, "trigger", &new, work).await
 }
@@ -212,7 +218,10 @@ async fn list(
         account: None,
         search: params.q,
     };
-    let rows = context.store.list_triggers(&caller.project_id, &filter, &page).await?;
+    let rows = context
+        .store
+        .list_triggers(&caller.project_id, &filter, &page)
+        .await?;
     Ok(Json(listing(rows, &page, |row| &row.id, TriggerView::from)))
 }
 
@@ -273,7 +282,11 @@ async fn change(
     if let Some(filter) = &change.filter {
         check_filter(filter)?;
     }
-    change.description.as_deref().map(check_description).transpose()?;
+    change
+        .description
+        .as_deref()
+        .map(check_description)
+        .transpose()?;
     change.retention_days.map(check_retention).transpose()?;
     if let Some(config) = new_config {
         trigger = lifecycle::reconfigure(&context, trigger, config).await?;
@@ -284,7 +297,10 @@ async fn change(
             Switch::Active => ("active", None),
             Switch::Paused => ("paused", Some("paused by a user")),
         };
-        context.store.set_status(project, &trigger.id, status, reason, now).await?;
+        context
+            .store
+            .set_status(project, &trigger.id, status, reason, now)
+            .await?;
     }
     let patch = TriggerPatch {
         description: change.description,
@@ -292,9 +308,14 @@ async fn change(
         filter: change.filter,
         retention_days: change.retention_days.map(Some),
     };
-    let changed = context.store.update_trigger(project, &trigger.id, &patch, now).await?;
+    let changed = context
+        .store
+        .update_trigger(project, &trigger.id, &patch, now)
+        .await?;
     context.subscribers.forget(&trigger.id).await;
-    changed.map(|trigger| Json(trigger.into())).ok_or_else(unknown)
+    changed
+        .map(|trigger| Json(trigger.into()))
+        .ok_or_else(unknown)
 }
 
 /// How to delete.
@@ -334,7 +355,10 @@ async fn events(
     Params(params): Params<EventParams>,
 ) -> Result<Json<Listing<EventView>>, Problem> {
     let trigger = find(&context, &caller, &id).await?;
-    let params = EventParams { trigger: Some(trigger.id), ..params };
+    let params = EventParams {
+        trigger: Some(trigger.id),
+        ..params
+    };
     events::find(&context, &caller, params).await
 }
 
@@ -427,18 +451,33 @@ async fn stats(
         return Err(Problem::query("hours", "give a number from 1 to 2160"));
     }
     let since = clock::now() - hours * MICROS_PER_HOUR;
-    let bucket = if hours <= 72 { Bucket::Hour } else { Bucket::Day };
-    let stats = context.store.stats(&caller.project_id, Some(&trigger.id), since, bucket).await?;
+    let bucket = if hours <= 72 {
+        Bucket::Hour
+    } else {
+        Bucket::Day
+    };
+    let stats = context
+        .store
+        .stats(&caller.project_id, Some(&trigger.id), since, bucket)
+        .await?;
     Ok(Json(StatsView {
         events: stats.events,
         receipts: stats.receipts,
-        timeline: stats.timeline.into_iter().map(|(at, count)| (clock::rfc3339(at), count)).collect(),
+        timeline: stats
+            .timeline
+            .into_iter()
+            .map(|(at, count)| (clock::rfc3339(at), count))
+            .collect(),
         since: clock::rfc3339(since),
     }))
 }
 
 async fn find(context: &Shared, caller: &Caller, id: &str) -> Result<Trigger, Problem> {
-    context.store.trigger(&caller.project_id, id).await?.ok_or_else(unknown)
+    context
+        .store
+        .trigger(&caller.project_id, id)
+        .await?
+        .ok_or_else(unknown)
 }
 
 fn unknown() -> Problem {
@@ -453,22 +492,36 @@ fn trigger_type<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c TriggerT
             || "; see GET /v1/apps for what there is".to_owned(),
             |near| format!("; did you mean `{near}`?"),
         );
-        Problem::field("/trigger", format!("there is no trigger type `{name}`{hint}"))
+        Problem::field(
+            "/trigger",
+            format!("there is no trigger type `{name}`{hint}"),
+        )
     })
 }
 
 fn check_config(kind: &TriggerType, config: &Value) -> Result<(), Problem> {
     let violations = kind.check_config(config);
-    if violations.is_empty() { Ok(()) } else { Err(Problem::violations("/config", violations)) }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::violations("/config", violations))
+    }
 }
 
 fn check_filter(filter: &Value) -> Result<(), Problem> {
     Filter::compile(filter).map(drop).map_err(|error| {
-        let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
+        let hint = error
+            .hint
+            .map(|hint| format!(" {hint}"))
+            .unwrap_or_default();
         let field = format!("/filter{}", error.pointer);
         let message = format!("{}.{hint}", error.message.trim_end_matches('.'));
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", format!("{field}: {message}"))
-            .with_errors(vec![FieldError { field, message }])
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+            format!("{field}: {message}"),
+        )
+        .with_errors(vec![FieldError { field, message }])
     })
 }
 
@@ -476,5 +529,8 @@ fn check_description(description: &str) -> Result<(), Problem> {
     if description.chars().count() <= DESCRIPTION_CHARACTERS {
         return Ok(());
     }
-    Err(Problem::field("/description", format!("give at most {DESCRIPTION_CHARACTERS} characters")))
+    Err(Problem::field(
+        "/description",
+        format!("give at most {DESCRIPTION_CHARACTERS} characters"),
+    ))
 }

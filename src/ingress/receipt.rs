@@ -14,8 +14,13 @@ use crate::{
 
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// Header fields that carry a credential somebody could use again.
-const SECRET_HEADERS: [&str; 5] =
-    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+const SECRET_HEADERS: [&str; 5] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "x-api-key",
+    "x-auth-token",
+];
 
 /// A receipt that is not finished yet, with the events it will be stored with.
 pub(super) struct Draft {
@@ -80,9 +85,15 @@ impl Draft {
     }
 
     /// Sifts the request's events through the trigger's filter and takes in those that pass.
-    pub(super) fn events(mut self, subscriber: &Subscriber, events: Vec<Event>, request: Request) -> Self {
-        let expires_at =
-            request.received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
+    pub(super) fn events(
+        mut self,
+        subscriber: &Subscriber,
+        events: Vec<Event>,
+        request: Request,
+    ) -> Self {
+        let expires_at = request
+            .received_at
+            .saturating_add(subscriber.retention_days * MICROS_PER_DAY);
         let (mut dropped, mut first_reason) = (Vec::new(), None);
         for event in events {
             let verdict = subscriber.filter.judge(&event.data);
@@ -96,7 +107,8 @@ impl Draft {
                     expires_at,
                 });
             } else {
-                first_reason = first_reason.or_else(|| verdict.clause.as_ref().map(ToString::to_string));
+                first_reason =
+                    first_reason.or_else(|| verdict.clause.as_ref().map(ToString::to_string));
                 dropped.push(json!({ "external_id": event.external_id, "verdict": verdict }));
             }
         }
@@ -112,7 +124,10 @@ impl Draft {
     /// The finished receipt with its events.
     pub(super) fn finish(mut self) -> Inbound {
         self.receipt.detail = Value::Object(self.detail);
-        Inbound { receipt: self.receipt, events: self.events }
+        Inbound {
+            receipt: self.receipt,
+            events: self.events,
+        }
     }
 }
 

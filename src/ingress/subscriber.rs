@@ -1,11 +1,6 @@
 //! Triggers as the ingress sees them: ready to verify, map and filter without a database trip.
 
-use std::{
-    num::NonZeroU32,
-    sync::Arc,
-    thread::available_parallelism,
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, thread::available_parallelism, time::Duration};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
 use hearken_engine::{Filter, TriggerContext};
@@ -57,7 +52,10 @@ impl Subscribers {
             Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst))
         };
         Self {
-            cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
+            cache: Cache::builder()
+                .time_to_live(FRESH)
+                .max_capacity(CACHED)
+                .build(),
             requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
             rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
             turns: Semaphore::new(available_parallelism().map_or(2, |cores| cores.get().max(2))),
@@ -80,7 +78,9 @@ impl Subscribers {
             return Ok(None);
         };
         let subscriber = Arc::new(Subscriber::prepare(context, trigger).await?);
-        self.cache.insert(trigger_id.to_owned(), subscriber.clone()).await;
+        self.cache
+            .insert(trigger_id.to_owned(), subscriber.clone())
+            .await;
         Ok(Some(subscriber))
     }
 
@@ -91,9 +91,14 @@ impl Subscribers {
 
     /// Takes one request from the trigger's allowance, or says in how many seconds there is one.
     pub(super) fn admit(&self, trigger_id: &str) -> Result<(), u64> {
-        self.requests.check_key(&trigger_id.to_owned()).map_err(|not_until| {
-            not_until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
-        })
+        self.requests
+            .check_key(&trigger_id.to_owned())
+            .map_err(|not_until| {
+                not_until
+                    .wait_time_from(DefaultClock::default().now())
+                    .as_secs()
+                    + 1
+            })
     }
 
     /// Whether one more rejected request of this trigger is worth a receipt.
@@ -129,7 +134,9 @@ impl Subscriber {
         let secrets = trigger.secret.iter().filter_map(|sealed| {
             let opened = context.vault.open(place, sealed);
             opened
-                .inspect_err(|error| error!(trigger = %trigger.id, %error, "a secret does not open"))
+                .inspect_err(
+                    |error| error!(trigger = %trigger.id, %error, "a secret does not open"),
+                )
                 .ok()
         });
         let context = TriggerContext {
@@ -144,6 +151,11 @@ impl Subscriber {
             error!(trigger = %trigger.id, %error, "a stored filter does not compile; it is left out");
             Filter::everything()
         });
-        Ok(Self { trigger, context, filter, retention_days })
+        Ok(Self {
+            trigger,
+            context,
+            filter,
+            retention_days,
+        })
     }
 }

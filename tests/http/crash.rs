@@ -40,18 +40,34 @@ async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database
     let account = server.link_account("ghp_valid").await;
     let trigger = server.create_trigger(&account, "GITHUB__PUSH").await;
     let id = trigger["id"].as_str().unwrap().to_owned();
-    let secret = simulator.hooks().await[0]["secret"].as_str().unwrap().to_owned();
+    let secret = simulator.hooks().await[0]["secret"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let journal = Arc::new(Mutex::new(Journal::default()));
     let next = Arc::new(AtomicU64::new(0));
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_124);
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(20_261_124);
     let mut random: u64 = seed;
     for _ in 0..ROUNDS {
         let stop = Arc::new(AtomicBool::new(false));
         let url = format!("{}/v1/webhooks/github/{id}", server.url);
         let senders: Vec<_> = (0..SENDERS)
-            .map(|_| tokio::spawn(send(url.clone(), secret.clone(), next.clone(), journal.clone(), stop.clone())))
+            .map(|_| {
+                tokio::spawn(send(
+                    url.clone(),
+                    secret.clone(),
+                    next.clone(),
+                    journal.clone(),
+                    stop.clone(),
+                ))
+            })
             .collect();
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis(250 + (random >> 33) % 750)).await;
         server.kill_and_restart().await;
         stop.store(true, Ordering::Relaxed);
@@ -61,17 +77,33 @@ async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database
     }
     let mut stored = BTreeMap::<String, usize>::new();
     for event in server.all(&format!("/v1/triggers/{id}/events")).await {
-        *stored.entry(event["external_event_id"].as_str().unwrap().to_owned()).or_default() += 1;
+        *stored
+            .entry(event["external_event_id"].as_str().unwrap().to_owned())
+            .or_default() += 1;
     }
     let journal = journal.lock().unwrap();
-    let lost = journal.accepted.iter().filter(|id| !stored.contains_key(*id)).count();
-    let invented = stored.keys().filter(|id| !journal.sent.contains(*id)).count();
+    let lost = journal
+        .accepted
+        .iter()
+        .filter(|id| !stored.contains_key(*id))
+        .count();
+    let invented = stored
+        .keys()
+        .filter(|id| !journal.sent.contains(*id))
+        .count();
     let doubled = stored.values().filter(|count| **count > 1).count();
-    println!("{}", json!({
-        "test": "kill -9", "seed": seed, "rounds": ROUNDS, "sent": journal.sent.len(),
-        "accepted": journal.accepted.len(), "stored": stored.len(), "lost": lost, "doubled": doubled,
-    }));
-    assert!(journal.accepted.len() > 500, "only {} were accepted: no load", journal.accepted.len());
+    println!(
+        "{}",
+        json!({
+            "test": "kill -9", "seed": seed, "rounds": ROUNDS, "sent": journal.sent.len(),
+            "accepted": journal.accepted.len(), "stored": stored.len(), "lost": lost, "doubled": doubled,
+        })
+    );
+    assert!(
+        journal.accepted.len() > 500,
+        "only {} were accepted: no load",
+        journal.accepted.len()
+    );
     assert_eq!((lost, doubled, invented), (0, 0, 0));
 }
 
@@ -85,7 +117,10 @@ async fn send(
 ) {
     let client = client();
     while !stop.load(Ordering::Relaxed) {
-        let id = format!("00000000-0000-4000-8000-{:012}", next.fetch_add(1, Ordering::Relaxed));
+        let id = format!(
+            "00000000-0000-4000-8000-{:012}",
+            next.fetch_add(1, Ordering::Relaxed)
+        );
         let body = serde_json::to_vec(&json!({ "ref": "refs/heads/main", "after": id })).unwrap();
         journal.lock().unwrap().sent.insert(id.clone());
         for _ in 0..2 {

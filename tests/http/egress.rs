@@ -12,25 +12,132 @@ use crate::support::{database::fresh, server::Server};
 /// Hosts that all mean a private, local or special address: literals in every notation, names
 /// that resolve to such, cloud metadata.
 const HOSTS: &[&str] = &[
-    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0x7f.1", "0177.0.0.1", "017700000001",
-    "0177.1", "127.0.0.1.", "127.000.000.001", "0x7f.0x0.0x0.0x1", "127.255.255.254", "0", "0.0.0.0", "0.0", "0x0",
-    "0.1.2.3", "10.0.0.1", "10.255.255.255", "012.0.0.1", "0xa.0.0.1", "167772161", "172.16.0.1", "172.31.255.255",
-    "0xac.0x10.0.1", "192.168.0.1", "192.168.255.255", "0xc0a80001", "3232235521", "169.254.169.254", "2852039166",
-    "0xa9fea9fe", "0251.0376.0251.0376", "169.254.0.1", "100.64.0.1", "100.127.255.255", "192.0.0.1", "192.0.0.8",
-    "192.0.0.170", "192.0.2.1", "192.31.196.1", "192.52.193.1", "192.88.99.1", "192.175.48.1", "198.18.0.1",
-    "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
-    "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::0001]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]",
-    "[::ffff:10.0.0.1]", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[::ffff:192.168.0.1]", "[::ffff:0:127.0.0.1]",
-    "[::127.0.0.1]", "[::7f00:1]", "[::10.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]",
-    "[64:ff9b:1::127.0.0.1]", "[64:ff9b:1::1]", "[100::1]", "[100:0:0:1::1]", "[2001::1]", "[2001:0:7f00:1::]",
-    "[2001:1::1]", "[2001:2::1]", "[2001:3::1]", "[2001:4:112::1]", "[2001:10::1]", "[2001:20::1]", "[2001:db8::1]",
-    "[2002:7f00:1::]", "[2002:7f00:0001::1]", "[2002:a9fe:a9fe::]", "[2002:c0a8:1::1]", "[2620:4f:8000::1]", "[3fff::1]",
-    "[3fff:fff::1]", "[4000::1]", "[5f00::1]", "[fc00::1]", "[fd00::1]", "[fd00:ec2::254]", "[fdff:ffff::1]", "[fe80::1]",
-    "[febf::1]", "[fec0::1]", "[feff::1]", "[ff00::1]", "[ff02::1]", "[ff0e::1]", "localhost", "LOCALHOST", "localhost.",
-    "a.localhost", "ip6-localhost", "ip6-loopback", "metadata", "metadata.google.internal", "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local", "printer.local", "vault.internal", "router.home.arpa", "db", "host.docker.internal",
-    "\u{ff11}\u{ff12}\u{ff17}.\u{ff10}.\u{ff10}.\u{ff11}", "\u{2460}\u{2461}\u{2466}.0.0.1", "127\u{3002}0\u{3002}0\u{3002}1",
-    "127.0.0.1%2e", "%31%32%37.0.0.1", "127.0.0.1%00",
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0x7f.1",
+    "0177.0.0.1",
+    "017700000001",
+    "0177.1",
+    "127.0.0.1.",
+    "127.000.000.001",
+    "0x7f.0x0.0x0.0x1",
+    "127.255.255.254",
+    "0",
+    "0.0.0.0",
+    "0.0",
+    "0x0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "10.255.255.255",
+    "012.0.0.1",
+    "0xa.0.0.1",
+    "167772161",
+    "172.16.0.1",
+    "172.31.255.255",
+    "0xac.0x10.0.1",
+    "192.168.0.1",
+    "192.168.255.255",
+    "0xc0a80001",
+    "3232235521",
+    "169.254.169.254",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "169.254.0.1",
+    "100.64.0.1",
+    "100.127.255.255",
+    "192.0.0.1",
+    "192.0.0.8",
+    "192.0.0.170",
+    "192.0.2.1",
+    "192.31.196.1",
+    "192.52.193.1",
+    "192.88.99.1",
+    "192.175.48.1",
+    "198.18.0.1",
+    "198.19.255.255",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "[::]",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::0001]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
+    "[::ffff:10.0.0.1]",
+    "[::ffff:169.254.169.254]",
+    "[::ffff:a9fe:a9fe]",
+    "[::ffff:192.168.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "[::127.0.0.1]",
+    "[::7f00:1]",
+    "[::10.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[64:ff9b:1::127.0.0.1]",
+    "[64:ff9b:1::1]",
+    "[100::1]",
+    "[100:0:0:1::1]",
+    "[2001::1]",
+    "[2001:0:7f00:1::]",
+    "[2001:1::1]",
+    "[2001:2::1]",
+    "[2001:3::1]",
+    "[2001:4:112::1]",
+    "[2001:10::1]",
+    "[2001:20::1]",
+    "[2001:db8::1]",
+    "[2002:7f00:1::]",
+    "[2002:7f00:0001::1]",
+    "[2002:a9fe:a9fe::]",
+    "[2002:c0a8:1::1]",
+    "[2620:4f:8000::1]",
+    "[3fff::1]",
+    "[3fff:fff::1]",
+    "[4000::1]",
+    "[5f00::1]",
+    "[fc00::1]",
+    "[fd00::1]",
+    "[fd00:ec2::254]",
+    "[fdff:ffff::1]",
+    "[fe80::1]",
+    "[febf::1]",
+    "[fec0::1]",
+    "[feff::1]",
+    "[ff00::1]",
+    "[ff02::1]",
+    "[ff0e::1]",
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "a.localhost",
+    "ip6-localhost",
+    "ip6-loopback",
+    "metadata",
+    "metadata.google.internal",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "printer.local",
+    "vault.internal",
+    "router.home.arpa",
+    "db",
+    "host.docker.internal",
+    "\u{ff11}\u{ff12}\u{ff17}.\u{ff10}.\u{ff10}.\u{ff11}",
+    "\u{2460}\u{2461}\u{2466}.0.0.1",
+    "127\u{3002}0\u{3002}0\u{3002}1",
+    "127.0.0.1%2e",
+    "%31%32%37.0.0.1",
+    "127.0.0.1%00",
 ];
 
 const SCRIPT: &str = r#"
@@ -110,19 +217,35 @@ async fn no_private_address_is_reached() {
     let mut refused_as_address = 0;
     assert!(HOSTS.len() >= 120, "{} hosts", HOSTS.len());
     for host in HOSTS {
-        for url in [format!("https://{host}:8443/"), format!("http://{host}:8080/"), format!("https://u:p@{host}/")] {
+        for url in [
+            format!("https://{host}:8443/"),
+            format!("http://{host}:8080/"),
+            format!("https://u:p@{host}/"),
+        ] {
             let request = json!({ "trigger": "CALLER__CALLED", "config": { "url": url } });
-            let (status, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
-            assert!(status.is_client_error() || status.is_server_error(), "{url}: {status} {problem}");
+            let (status, problem) = server
+                .call(Method::POST, "/v1/triggers", Some(&request))
+                .await;
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{url}: {status} {problem}"
+            );
             if problem["code"] == "egress_denied" {
                 refused_as_address += 1;
             }
         }
     }
-    assert!(refused_as_address >= 2 * 100, "only {refused_as_address} were refused by the guard");
+    assert!(
+        refused_as_address >= 2 * 100,
+        "only {refused_as_address} were refused by the guard"
+    );
     assert_eq!(server.all("/v1/triggers").await, Vec::<Value>::new());
     for canary in canaries {
         let hit = tokio::time::timeout(std::time::Duration::from_millis(50), canary.accept()).await;
-        assert!(hit.is_err(), "a canary at {:?} was reached", canary.local_addr());
+        assert!(
+            hit.is_err(),
+            "a canary at {:?} was reached",
+            canary.local_addr()
+        );
     }
 }

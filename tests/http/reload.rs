@@ -28,7 +28,9 @@ const PER_SECOND: u64 = 200;
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        let (path, name) = entry
+            .map(|entry| (entry.path(), entry.file_name()))
+            .unwrap();
         if path.is_dir() {
             copy_folder(&path, &to.join(name));
         } else {
@@ -40,7 +42,10 @@ fn copy_folder(from: &Path, to: &Path) {
 /// A private copy of the apps folder, the simulator, and a server that reads the copy.
 async fn start(database: &Database) -> (TempDir, Simulator, Server) {
     let apps = TempDir::new().unwrap();
-    copy_folder(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/apps/github")), &apps.path().join("github"));
+    copy_folder(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/apps/github")),
+        &apps.path().join("github"),
+    );
     let simulator = Simulator::start().await;
     let mut settings = simulator.settings().to_vec();
     settings.push(("HEARKEN_APPS_DIR", apps.path().to_str().unwrap()));
@@ -53,14 +58,20 @@ async fn app(server: &Server) -> Value {
 }
 
 /// The statuses of a steady stream of signed deliveries, until `stop`.
-async fn stream(url: String, secret: String, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) -> BTreeSet<u16> {
+async fn stream(
+    url: String,
+    secret: String,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+) -> BTreeSet<u16> {
     let client = client();
     let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / PER_SECOND));
     let mut under_way = tokio::task::JoinSet::new();
     while !stop.load(Ordering::Relaxed) {
         tick.tick().await;
         let number = sent.fetch_add(1, Ordering::Relaxed);
-        let body = serde_json::to_vec(&json!({ "ref": "refs/heads/main", "number": number })).unwrap();
+        let body =
+            serde_json::to_vec(&json!({ "ref": "refs/heads/main", "number": number })).unwrap();
         let request = client
             .post(&url)
             .header("X-GitHub-Event", "push")
@@ -80,17 +91,30 @@ async fn a_hundred_edits_under_load() {
     let account = server.link_account("ghp_valid").await;
     let trigger = server.create_trigger(&account, "GITHUB__PUSH").await;
     let url = trigger["webhook_url"].as_str().unwrap().to_owned();
-    let secret = simulator.hooks().await[0]["secret"].as_str().unwrap().to_owned();
-    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let secret = simulator.hooks().await[0]["secret"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (stop, sent) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let load = tokio::spawn(stream(url, secret, stop.clone(), sent.clone()));
 
     let folder = apps.path().join("github");
     let (yaml, script) = (folder.join("app.yaml"), folder.join("connector.rhai"));
-    let originals = (fs::read_to_string(&yaml).unwrap(), fs::read_to_string(&script).unwrap());
+    let originals = (
+        fs::read_to_string(&yaml).unwrap(),
+        fs::read_to_string(&script).unwrap(),
+    );
     let mut versions = BTreeSet::from([app(&server).await["version"].as_str().unwrap().to_owned()]);
     for edit in 0..EDITS {
         let broken = edit % 3 == 2;
-        let (path, text) = if edit % 2 == 0 { (&yaml, &originals.0) } else { (&script, &originals.1) };
+        let (path, text) = if edit % 2 == 0 {
+            (&yaml, &originals.0)
+        } else {
+            (&script, &originals.1)
+        };
         let comment = if edit % 2 == 0 { "#" } else { "//" };
         let text = match (broken, edit % 2) {
             (false, _) => format!("{text}\n{comment} edit {edit}\n"),
@@ -110,14 +134,26 @@ async fn a_hundred_edits_under_load() {
     fs::write(&yaml, format!("{}\ntrigers: []\n", originals.0)).unwrap();
     let lines = originals.0.lines().count();
     let problem = eventually("the broken file is reported", async || {
-        let problems = app(&server).await["problems"].as_array().cloned().unwrap_or_default();
-        problems.into_iter().find(|problem| problem.to_string().contains("trigers"))
+        let problems = app(&server).await["problems"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        problems
+            .into_iter()
+            .find(|problem| problem.to_string().contains("trigers"))
     })
     .await;
     assert_eq!(problem["file"], "github/app.yaml");
-    assert_eq!(problem["line"].as_u64().unwrap() as usize, lines + 2, "{problem}");
+    assert_eq!(
+        problem["line"].as_u64().unwrap() as usize,
+        lines + 2,
+        "{problem}"
+    );
     assert_eq!(problem["column"], 1, "{problem}");
-    assert!(problem.to_string().contains("triggers"), "the nearest name is offered: {problem}");
+    assert!(
+        problem.to_string().contains("triggers"),
+        "the nearest name is offered: {problem}"
+    );
 
     // Mended: live again.
     let before = app(&server).await["version"].clone();
@@ -130,17 +166,32 @@ async fn a_hundred_edits_under_load() {
 
     stop.store(true, Ordering::Relaxed);
     let statuses = load.await.unwrap();
-    assert_eq!(statuses, BTreeSet::from([202]), "every request was accepted");
+    assert_eq!(
+        statuses,
+        BTreeSet::from([202]),
+        "every request was accepted"
+    );
     let events = server.all("/v1/trigger-events").await;
-    assert_eq!(events.len() as u64, sent.load(Ordering::Relaxed), "and stored");
+    assert_eq!(
+        events.len() as u64,
+        sent.load(Ordering::Relaxed),
+        "and stored"
+    );
     assert!(events.len() > 500, "{} requests are no load", events.len());
     let mut used = BTreeSet::new();
     for event in &events {
         let version = event["definition_version"].as_str().unwrap();
-        assert!(version.len() == 16 && version.bytes().all(|byte| byte.is_ascii_hexdigit()), "{version}");
+        assert!(
+            version.len() == 16 && version.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{version}"
+        );
         used.insert(version.to_owned());
     }
-    assert!(used.len() > 3, "events were mapped by {} versions: the edits went live", used.len());
+    assert!(
+        used.len() > 3,
+        "events were mapped by {} versions: the edits went live",
+        used.len()
+    );
 }
 
 /// The ways editors save: in place, by rename, byte by byte.
@@ -172,11 +223,23 @@ async fn a_folder_that_never_loaded_is_shown_and_can_be_mended() {
     fs::write(acme.join("app.yaml"), "titel: Acme\n").unwrap();
     let problem = eventually("the new folder is reported", async || {
         let apps = server.get("/v1/apps").await;
-        apps["problems"].as_array().unwrap().iter().find(|problem| problem.to_string().contains("titel")).cloned()
+        apps["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|problem| problem.to_string().contains("titel"))
+            .cloned()
     })
     .await;
-    assert_eq!((&problem["file"], &problem["line"], &problem["column"]), (&json!("acme/app.yaml"), &json!(1), &json!(1)));
-    assert_eq!(app(&server).await["slug"], "github", "the good app is untouched");
+    assert_eq!(
+        (&problem["file"], &problem["line"], &problem["column"]),
+        (&json!("acme/app.yaml"), &json!(1), &json!(1))
+    );
+    assert_eq!(
+        app(&server).await["slug"],
+        "github",
+        "the good app is untouched"
+    );
     fs::remove_dir_all(&acme).unwrap();
     eventually("the problem is gone with its folder", async || {
         (server.get("/v1/apps").await["problems"] == json!([])).then_some(())

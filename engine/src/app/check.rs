@@ -24,7 +24,10 @@ static FORM: LazyLock<Schema> = LazyLock::new(|| {
 
 /// Checks and compiles a folder.
 pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
-    let mut checks = Checks { folder: &folder, problems: Vec::new() };
+    let mut checks = Checks {
+        folder: &folder,
+        problems: Vec::new(),
+    };
     let definition = checks.definition();
     let script = checks.script();
     let (Some(definition), Some(script)) = (definition, script) else {
@@ -72,7 +75,8 @@ impl Checks<'_> {
     fn definition(&mut self) -> Option<Definition> {
         let text = &self.folder.definition;
         if text.trim().is_empty() {
-            self.problems.push(Problem::new(self.file(DEFINITION), "the file is empty"));
+            self.problems
+                .push(Problem::new(self.file(DEFINITION), "the file is empty"));
             return None;
         }
         let value = match yaml::parse(text) {
@@ -102,7 +106,10 @@ impl Checks<'_> {
     }
 
     fn bad_challenge(&self, value: &Value) -> String {
-        let challenges = value["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let challenges = value["challenges"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let bad = challenges.iter().position(|challenge| {
             serde_json::from_value::<crate::challenge::Challenge>(challenge.clone()).is_err()
         });
@@ -124,14 +131,21 @@ impl Checks<'_> {
     fn scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
         match (script.has("signature"), &definition.unverified) {
             (true, Some(_)) => {
-                let message = "the script describes a signature, yet deliveries are said to be unverified";
-                self.note("/unverified", message, Some("Remove one of the two.".to_owned()));
+                let message =
+                    "the script describes a signature, yet deliveries are said to be unverified";
+                self.note(
+                    "/unverified",
+                    message,
+                    Some("Remove one of the two.".to_owned()),
+                );
                 None
             }
             (false, None) => {
-                let hint = "Define it, or say under `unverified` why deliveries cannot be verified.";
+                let hint =
+                    "Define it, or say under `unverified` why deliveries cannot be verified.";
                 self.problems.push(
-                    Problem::new(self.file(SCRIPT), "the function `signature` is missing").hint(hint),
+                    Problem::new(self.file(SCRIPT), "the function `signature` is missing")
+                        .hint(hint),
                 );
                 None
             }
@@ -151,15 +165,18 @@ impl Checks<'_> {
                 problem
             })
         });
-        described.map_err(|problem| self.problems.push(problem)).ok()
+        described
+            .map_err(|problem| self.problems.push(problem))
+            .ok()
     }
 
     fn place_of_function(&self, name: &str) -> (usize, usize) {
         let source = self.folder.script.as_deref().unwrap_or_default();
         let definition = format!("fn {name}");
-        let found = source.lines().enumerate().find_map(|(index, line)| {
-            line.find(&definition).map(|column| (index + 1, column + 1))
-        });
+        let found = source
+            .lines()
+            .enumerate()
+            .find_map(|(index, line)| line.find(&definition).map(|column| (index + 1, column + 1)));
         found.unwrap_or((1, 1))
     }
 
@@ -170,7 +187,11 @@ impl Checks<'_> {
             });
             if !plain || host.contains(['/', '*', '@', '?', '#']) {
                 let hint = "Give a host such as api.acme.example, or host:port.".to_owned();
-                self.note(&format!("/hosts/{index}"), format!("`{host}` is not a host"), Some(hint));
+                self.note(
+                    &format!("/hosts/{index}"),
+                    format!("`{host}` is not a host"),
+                    Some(hint),
+                );
             }
         }
     }
@@ -178,12 +199,20 @@ impl Checks<'_> {
     fn triggers(&mut self, definition: &Definition) -> Vec<TriggerType> {
         let triggers = &definition.triggers;
         for (index, trigger) in triggers.iter().enumerate() {
-            if triggers.iter().take(index).any(|earlier| earlier.name == trigger.name) {
+            if triggers
+                .iter()
+                .take(index)
+                .any(|earlier| earlier.name == trigger.name)
+            {
                 let message = format!("another trigger is named `{}`", trigger.name);
                 self.note(&format!("/triggers/{index}/name"), message, None);
             }
         }
-        triggers.iter().enumerate().filter_map(|(index, trigger)| self.trigger(index, trigger)).collect()
+        triggers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, trigger)| self.trigger(index, trigger))
+            .collect()
     }
 
     fn trigger(&mut self, index: usize, trigger: &Trigger) -> Option<TriggerType> {
@@ -199,7 +228,11 @@ impl Checks<'_> {
         let payload = self.schema(&at("payload"), &payload_schema);
         let slug = &self.folder.slug;
         Some(TriggerType {
-            name: format!("{}__{}", slug.to_uppercase().replace('-', "_"), trigger.name),
+            name: format!(
+                "{}__{}",
+                slug.to_uppercase().replace('-', "_"),
+                trigger.name
+            ),
             event_type: format!("{slug}.{}", trigger.event_type),
             title: trigger.title.clone(),
             description: trigger.description.clone(),

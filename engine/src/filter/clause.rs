@@ -61,7 +61,10 @@ fn regex(pattern: &str) -> Result<Operator, String> {
             regex::Error::CompiledTooBig(_) => "this pattern is too large".to_owned(),
             other => {
                 let text = other.to_string();
-                format!("not a regular expression: {}", text.lines().last().unwrap_or_default())
+                format!(
+                    "not a regular expression: {}",
+                    text.lines().last().unwrap_or_default()
+                )
             }
         })
 }
@@ -85,7 +88,9 @@ impl Operator {
         match self {
             Self::Equals(expected) => nodes.iter().any(|node| same(node, expected)),
             Self::NotEquals(expected) => !nodes.iter().any(|node| same(node, expected)),
-            Self::In(list) => nodes.iter().any(|node| list.iter().any(|item| same(node, item))),
+            Self::In(list) => nodes
+                .iter()
+                .any(|node| list.iter().any(|item| same(node, item))),
             Self::Contains(part) => nodes.iter().any(|node| contains(node, part)),
             Self::Exists(wanted) => nodes.is_empty() != *wanted,
             Self::Compare(name, expected) => nodes.iter().any(|node| {
@@ -96,9 +101,9 @@ impl Operator {
                     _ => order.is_le(),
                 })
             }),
-            Self::Regex(pattern) => {
-                nodes.iter().any(|node| node.as_str().is_some_and(|text| pattern.is_match(text)))
-            }
+            Self::Regex(pattern) => nodes
+                .iter()
+                .any(|node| node.as_str().is_some_and(|text| pattern.is_match(text))),
         }
     }
 }
@@ -106,13 +111,21 @@ impl Operator {
 /// Equality as people mean it: `1` and `1.0` are the same number, also inside lists and objects.
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => compare(left, right) == Some(Ordering::Equal),
+        (Value::Number(left), Value::Number(right)) => {
+            compare(left, right) == Some(Ordering::Equal)
+        }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
+                && left
+                    .iter()
+                    .all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
         }
         _ => left == right,
     }

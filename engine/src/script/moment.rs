@@ -1,13 +1,15 @@
 //! Points in time as providers write them: RFC 3339, or a number since 1970 in seconds,
 //! milliseconds or microseconds.
 
+use jiff::Timestamp;
+
 use crate::Micros;
 
 const MICROS: i64 = 1_000_000;
 
 /// Reads a time. Of bare numbers, the magnitude tells the unit: up to year 5138 in seconds, the
 /// millisecond count of the same span from there on, and microseconds above that.
-pub(super) fn parse(text: &str) -> Option<Micros> {
+pub(crate) fn parse(text: &str) -> Option<Micros> {
     let text = text.trim();
     if let Ok(whole) = text.parse::<i64>() {
         return from_integer(whole);
@@ -18,7 +20,7 @@ pub(super) fn parse(text: &str) -> Option<Micros> {
             .ok()?
             .checked_mul(MICROS)?
             .checked_add(fraction_micros(fraction)?),
-        _ => rfc3339(text),
+        _ => text.parse().ok().map(Timestamp::as_microsecond),
     }
 }
 
@@ -32,105 +34,12 @@ pub(super) fn from_integer(number: i64) -> Option<Micros> {
     }
 }
 
-/// `2026-11-24T10:00:00.123Z`, with `z`, `t` or a space and any offset, as RFC 3339 allows.
-fn rfc3339(text: &str) -> Option<Micros> {
-    let bytes = text.as_bytes();
-    let separators = text.is_ascii()
-        && bytes.len() >= 20
-        && bytes[4] == b'-'
-        && bytes[7] == b'-'
-        && matches!(bytes[10], b'T' | b't' | b' ')
-        && bytes[13] == b':'
-        && bytes[16] == b':';
-    if !separators {
-        return None;
-    }
-    let (year, month, day) = (
-        digits(&text[0..4])?,
-        digits(&text[5..7])?,
-        digits(&text[8..10])?,
-    );
-    let (hour, minute, second) = (
-        digits(&text[11..13])?,
-        digits(&text[14..16])?,
-        digits(&text[17..19])?,
-    );
-    // 60 is a leap second; it counts as the following second.
-    let in_range = (1..=12).contains(&month)
-        && (1..=days_in(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
-    if !in_range {
-        return None;
-    }
-    let (fraction, zone) = match text[19..].strip_prefix('.') {
-        Some(rest) => {
-            let end = rest.find(|c: char| !c.is_ascii_digit())?;
-            (fraction_micros(&rest[..end])?, &rest[end..])
-        }
-        None => (0, &text[19..]),
-    };
-    let seconds = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    Some((seconds - offset_seconds(zone)?) * MICROS + fraction)
-}
-
-fn offset_seconds(zone: &str) -> Option<i64> {
-    if matches!(zone, "Z" | "z") {
-        return Some(0);
-    }
-    let sign = match zone.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = zone[1..].split_once(':')?;
-    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-fn two_digits(text: &str) -> Option<i64> {
-    (text.len() == 2).then(|| digits(text)).flatten()
-}
-
-fn digits(text: &str) -> Option<i64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
 /// Digits after the point as microseconds; finer ones are cut off.
 fn fraction_micros(fraction: &str) -> Option<i64> {
-    if fraction.is_empty() {
+    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    digits(&fraction[..fraction.len().min(6)])
-        .filter(|_| fraction.bytes().all(|byte| byte.is_ascii_digit()))
-        .map(|value| {
-            value * 10_i64.pow(6_u32.saturating_sub(u32::try_from(fraction.len()).unwrap_or(6)))
-        })
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar: years counted from March, so that the leap
-/// day is a year's last, in eras of 400 years of 146,097 days.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    format!("{fraction:0<6}")[..6].parse().ok()
 }
 
 #[cfg(test)]

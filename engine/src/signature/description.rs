@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding::{
+    BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -56,8 +58,18 @@ struct Written {
 }
 
 const FIELDS: [&str; 12] = [
-    "kind", "algorithm", "header", "query", "prefix", "encoding", "separator", "pair", "message", "key",
-    "timestamp", "header_prefix",
+    "kind",
+    "algorithm",
+    "header",
+    "query",
+    "prefix",
+    "encoding",
+    "separator",
+    "pair",
+    "message",
+    "key",
+    "timestamp",
+    "header_prefix",
 ];
 
 /// Hash functions.
@@ -127,8 +139,14 @@ impl Encoding {
         let text = text.as_bytes();
         match self {
             Self::Hex => HEXLOWER_PERMISSIVE.decode(text).ok(),
-            Self::Base64 => BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text)).ok(),
-            Self::Base64Url => BASE64URL.decode(text).or_else(|_| BASE64URL_NOPAD.decode(text)).ok(),
+            Self::Base64 => BASE64
+                .decode(text)
+                .or_else(|_| BASE64_NOPAD.decode(text))
+                .ok(),
+            Self::Base64Url => BASE64URL
+                .decode(text)
+                .or_else(|_| BASE64URL_NOPAD.decode(text))
+                .ok(),
         }
     }
 }
@@ -201,7 +219,11 @@ pub(super) enum Unit {
 }
 
 fn wrong(field: &str, message: impl Into<String>, hint: Option<&str>) -> SchemeError {
-    SchemeError { field: field.to_owned(), message: message.into(), hint: hint.map(str::to_owned) }
+    SchemeError {
+        field: field.to_owned(),
+        message: message.into(),
+        hint: hint.map(str::to_owned),
+    }
 }
 
 impl Description {
@@ -209,7 +231,11 @@ impl Description {
     pub(super) fn parse(source: &Value) -> Result<Self, SchemeError> {
         let Some(object) = source.as_object() else {
             let hint = "Return a map such as #{ kind: \"hmac\", header: \"X-Signature\" }.";
-            return Err(wrong("", "the description of a signature is a map", Some(hint)));
+            return Err(wrong(
+                "",
+                "the description of a signature is a map",
+                Some(hint),
+            ));
         };
         if let Some(key) = object.keys().find(|key| !FIELDS.contains(&key.as_str())) {
             let near = did_you_mean(key, FIELDS.into_iter());
@@ -218,10 +244,11 @@ impl Description {
         // Field by field, so that the one at fault can be named.
         for (key, value) in object {
             let alone = serde_json::json!({ key.as_str(): value });
-            serde_json::from_value::<Written>(alone).map_err(|error| wrong(key, error.to_string(), None))?;
+            serde_json::from_value::<Written>(alone)
+                .map_err(|error| wrong(key, error.to_string(), None))?;
         }
-        let written: Written =
-            serde_json::from_value(source.clone()).map_err(|error| wrong("", error.to_string(), None))?;
+        let written: Written = serde_json::from_value(source.clone())
+            .map_err(|error| wrong("", error.to_string(), None))?;
         Self::from_written(written)
     }
 
@@ -232,7 +259,11 @@ impl Description {
             "token" => Kind::Token,
             "standard_webhooks" => return Ok(standard_webhooks(written.header_prefix.as_deref())),
             later if LATER.contains(&later) => {
-                return Err(wrong("kind", format!("`{later}` is not supported by this version yet"), None));
+                return Err(wrong(
+                    "kind",
+                    format!("`{later}` is not supported by this version yet"),
+                    None,
+                ));
             }
             other => {
                 let near = did_you_mean(other, KINDS.into_iter());
@@ -257,7 +288,11 @@ impl Description {
         if let Some(clock) = &written.timestamp
             && clock.header.is_some() == clock.pair.is_some()
         {
-            return Err(wrong("timestamp", "give either a `header` or a `pair`", None));
+            return Err(wrong(
+                "timestamp",
+                "give either a `header` or a `pair`",
+                None,
+            ));
         }
         Ok(Self {
             kind,
@@ -288,7 +323,10 @@ fn standard_webhooks(header_prefix: Option<&str>) -> Description {
         separator: Some(" ".to_owned()),
         pair: None,
         message: Message::parse(&message).expect("the template is fixed but for a header's name"),
-        key: KeyForm { encoding: Some(Encoding::Base64), strip_prefix: "whsec_".to_owned() },
+        key: KeyForm {
+            encoding: Some(Encoding::Base64),
+            strip_prefix: "whsec_".to_owned(),
+        },
         timestamp: Some(Clock {
             header: Some(format!("{prefix}timestamp")),
             pair: None,

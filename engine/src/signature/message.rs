@@ -25,8 +25,7 @@ pub(super) struct Parts<'r> {
     pub(super) timestamp: Option<&'r str>,
 }
 
-const KNOWN: &str =
-    "{body}, {timestamp}, {method}, {url}, {path_and_query}, {sorted_form}, {header:name} or {query:name}";
+const KNOWN: &str = "{body}, {timestamp}, {method}, {url}, {path_and_query}, {sorted_form}, {header:name} or {query:name}";
 
 impl Message {
     /// Reads a template.
@@ -44,7 +43,11 @@ impl Message {
         if !rest.is_empty() {
             parts.push(Part::Literal(rest.to_owned()));
         }
-        if parts.is_empty() { Err("the message is empty".to_owned()) } else { Ok(Self(parts)) }
+        if parts.is_empty() {
+            Err("the message is empty".to_owned())
+        } else {
+            Ok(Self(parts))
+        }
     }
 
     pub(super) fn needs_timestamp(&self) -> bool {
@@ -72,7 +75,9 @@ impl Message {
                 Part::Query(name) => {
                     let found = request.query.iter().find(|(key, _)| key == name);
                     let (_, value) = found.ok_or_else(|| {
-                        Rejection::MissingSignature(format!("the query parameter `{name}`, which is signed"))
+                        Rejection::MissingSignature(format!(
+                            "the query parameter `{name}`, which is signed"
+                        ))
                     })?;
                     message.extend(value.as_bytes());
                 }
@@ -92,7 +97,9 @@ fn part(name: &str) -> Result<Part, String> {
         "path_and_query" => Part::PathAndQuery,
         "sorted_form" => Part::SortedForm,
         _ => match name.split_once(':') {
-            Some(("header", header)) if !header.is_empty() => Part::Header(header.to_ascii_lowercase()),
+            Some(("header", header)) if !header.is_empty() => {
+                Part::Header(header.to_ascii_lowercase())
+            }
             Some(("query", query)) if !query.is_empty() => Part::Query(query.to_owned()),
             _ => return Err(format!("`{{{name}}}` is not a part; give {KNOWN}")),
         },
@@ -101,12 +108,17 @@ fn part(name: &str) -> Result<Part, String> {
 
 fn path_and_query(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    url[after_scheme..].find('/').map_or("/", |at| &url[after_scheme + at..])
+    url[after_scheme..]
+        .find('/')
+        .map_or("/", |at| &url[after_scheme + at..])
 }
 
 /// The form's fields sorted by name, each name followed by its value, without separators.
 fn sorted_form(body: &[u8]) -> String {
     let mut fields: Vec<_> = url::form_urlencoded::parse(body).collect();
     fields.sort();
-    fields.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]).collect()
+    fields
+        .iter()
+        .flat_map(|(name, value)| [name.as_ref(), value.as_ref()])
+        .collect()
 }

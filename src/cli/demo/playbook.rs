@@ -125,7 +125,11 @@ impl Playbook {
                 };
                 let delivery = Delivery {
                     title: sample.title,
-                    trigger: format!("{}__{}", self.slug().to_uppercase(), sample.trigger),
+                    trigger: format!(
+                        "{}__{}",
+                        self.slug().to_uppercase().replace('-', "_"),
+                        sample.trigger
+                    ),
                     config: sample.config,
                     secret: sample.secret,
                     method: request.method.unwrap_or_else(|| "POST".to_owned()),

@@ -1,10 +1,10 @@
 //! What the tests stand on: databases, the server under test, the provider simulator.
 
-pub mod server;
-pub mod simulator;
+pub(crate) mod server;
+pub(crate) mod simulator;
 
 #[path = "../../support/database.rs"]
-pub mod database;
+pub(crate) mod database;
 
 use std::{future::Future, time::Duration};
 
@@ -31,7 +31,10 @@ macro_rules! on_both_databases {
 pub(crate) use on_both_databases;
 
 /// Asks again until `ready` answers with something, for at most ten seconds.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ready: impl FnMut() -> F,
+) -> T {
     for _ in 0..400 {
         if let Some(value) = ready().await {
             return value;
@@ -43,7 +46,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ready:
 
 /// The signature header of a GitHub delivery, made by an HMAC implementation that the server
 /// does not choose the inputs of.
-pub fn github_signature(secret: &str, body: &[u8]) -> String {
+pub(crate) fn github_signature(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     let digest = mac.finalize().into_bytes();

@@ -20,13 +20,13 @@ use tokio::{
 use super::database::Database;
 
 /// The root key every test server is started with.
-pub const ROOT_KEY: &str = "test-root-key-0123456789abcdef0123456789abcdef";
+pub(crate) const ROOT_KEY: &str = "test-root-key-0123456789abcdef0123456789abcdef";
 
 /// A running server; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Base URL, without a trailing slash.
-    pub url: String,
+    pub(crate) url: String,
     /// What it was started with, so that it can be started again.
     settings: Vec<(String, String)>,
     data: TempDir,
@@ -35,35 +35,54 @@ pub struct Server {
 
 impl Server {
     /// Starts on `database` with the project's own apps and these further variables.
-    pub async fn start(database: &Database, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(database: &Database, settings: &[(&str, &str)]) -> Self {
         let data = TempDir::new().unwrap();
         let apps = concat!(env!("CARGO_MANIFEST_DIR"), "/apps");
         let mut all = vec![
             ("HEARKEN_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("HEARKEN_DATABASE_URL".to_owned(), database.url().to_owned()),
-            ("HEARKEN_DATA_DIR".to_owned(), data.path().to_str().unwrap().to_owned()),
+            (
+                "HEARKEN_DATA_DIR".to_owned(),
+                data.path().to_str().unwrap().to_owned(),
+            ),
             ("HEARKEN_APPS_DIR".to_owned(), apps.to_owned()),
             ("HEARKEN_ROOT_KEY".to_owned(), ROOT_KEY.to_owned()),
-            ("HEARKEN_LIMITS__WEBHOOKS_PER_SECOND".to_owned(), "100000".to_owned()),
-            ("HEARKEN_LIMITS__API_PER_SECOND".to_owned(), "100000".to_owned()),
+            (
+                "HEARKEN_LIMITS__WEBHOOKS_PER_SECOND".to_owned(),
+                "100000".to_owned(),
+            ),
+            (
+                "HEARKEN_LIMITS__API_PER_SECOND".to_owned(),
+                "100000".to_owned(),
+            ),
         ];
-        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all.extend(
+            settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let (child, url) = spawn(&all).await;
-        Self { child, url, settings: all, data, client: client() }
+        Self {
+            child,
+            url,
+            settings: all,
+            data,
+            client: client(),
+        }
     }
 
     /// Folder of the server's keys.
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }
 
     /// The process id, for signals and measurements.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().unwrap()
     }
 
     /// Kills the process as a power cut would, and starts it again on the same data.
-    pub async fn kill_and_restart(&mut self) {
+    pub(crate) async fn kill_and_restart(&mut self) {
         self.child.kill().await.unwrap();
         let (child, url) = spawn(&self.settings).await;
         self.child = child;
@@ -71,25 +90,33 @@ impl Server {
     }
 
     /// Asks the process to stop and waits until it has.
-    pub async fn stop(mut self) -> std::process::ExitStatus {
+    pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
         kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM).unwrap();
         self.child.wait().await.unwrap()
     }
 
     /// One API call with the root key.
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
         self.call_as(ROOT_KEY, method, path, body).await
     }
 
     /// One API call with another key.
-    pub async fn call_as(
+    pub(crate) async fn call_as(
         &self,
         key: &str,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
-        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(key);
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(key);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -98,21 +125,21 @@ impl Server {
     }
 
     /// A `GET` that must succeed.
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.call(Method::GET, path, None).await;
         assert_eq!(status, 200, "GET {path}: {body}");
         body
     }
 
     /// A `POST` that must succeed.
-    pub async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let (status, answer) = self.call(Method::POST, path, Some(&body)).await;
         assert!(status.is_success(), "POST {path}: {status} {answer}");
         answer
     }
 
     /// Every item of a listing, page by page.
-    pub async fn all(&self, path: &str) -> Vec<Value> {
+    pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
         let joint = if path.contains('?') { '&' } else { '?' };
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -126,20 +153,29 @@ impl Server {
     }
 
     /// Links a GitHub account whose token the simulator knows.
-    pub async fn link_account(&self, token: &str) -> String {
+    pub(crate) async fn link_account(&self, token: &str) -> String {
         let account = json!({
             "app": "github", "name": "octocat", "kind": "token", "credentials": { "token": token },
         });
-        self.post("/v1/linked-accounts", account).await["id"].as_str().unwrap().to_owned()
+        self.post("/v1/linked-accounts", account).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Creates a repository trigger of this type.
-    pub async fn create_trigger(&self, account: &str, name: &str) -> Value {
-        self.post("/v1/triggers", trigger_request(account, name)).await
+    pub(crate) async fn create_trigger(&self, account: &str, name: &str) -> Value {
+        self.post("/v1/triggers", trigger_request(account, name))
+            .await
     }
 
     /// Sends a raw webhook.
-    pub async fn deliver(&self, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
+    pub(crate) async fn deliver(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Response {
         let mut request = self.client.post(url).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -149,7 +185,7 @@ impl Server {
 }
 
 /// The body that creates a repository trigger.
-pub fn trigger_request(account: &str, name: &str) -> Value {
+pub(crate) fn trigger_request(account: &str, name: &str) -> Value {
     json!({
         "trigger": name,
         "linked_account_id": account,
@@ -158,13 +194,16 @@ pub fn trigger_request(account: &str, name: &str) -> Value {
 }
 
 /// A client for the tests.
-#[expect(clippy::disallowed_methods, reason = "the tests are clients of the server, not part of it")]
-pub fn client() -> Client {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests are clients of the server, not part of it"
+)]
+pub(crate) fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
 /// Where the binary under test is.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_hearken"))
 }
 
@@ -185,5 +224,8 @@ async fn spawn(settings: &[(String, String)]) -> (Child, String) {
             return (child, url);
         }
     }
-    panic!("the server ended before it was serving: {:?}", child.wait().await);
+    panic!(
+        "the server ended before it was serving: {:?}",
+        child.wait().await
+    );
 }

@@ -1,0 +1,434 @@
+//! One sample, and running it.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    compare::{differences, includes},
+    http::{Exchange, Recorded},
+};
+use crate::{
+    AccountContext, App, Event, Headers, LifecycleContext, LifecycleError, Micros, Outcome,
+    Problem, Received, Rejection, Request, TriggerContext,
+    script::{SubscriptionStatus, moment},
+};
+
+/// A sample file.
+#[derive(Debug, Deserialize)]
+pub(super) struct Case {
+    #[serde(rename = "case")]
+    pub(super) kind: String,
+    pub(super) title: String,
+    trigger: String,
+    #[serde(default = "object")]
+    config: Value,
+    #[serde(default)]
+    secret: Option<SecretString>,
+    #[serde(default)]
+    now: Option<String>,
+    #[serde(default = "url")]
+    url: String,
+    #[serde(default)]
+    external_id: Option<String>,
+    #[serde(default)]
+    request: Delivery,
+    #[serde(default)]
+    pub(super) call: Option<String>,
+    #[serde(default)]
+    account: Option<Account>,
+    #[serde(default)]
+    http: Vec<Exchange>,
+    expect: Expectation,
+}
+
+fn object() -> Value {
+    json!({})
+}
+
+fn url() -> String {
+    "https://hearken.example/v1/webhooks/app/trg_sample".to_owned()
+}
+
+/// A delivery, byte for byte.
+#[derive(Debug, Default, Deserialize)]
+struct Delivery {
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    query: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    body_file: Option<String>,
+    #[serde(skip)]
+    bytes: Vec<u8>,
+}
+
+/// A linked account.
+#[derive(Debug, Deserialize)]
+struct Account {
+    kind: String,
+    #[serde(default)]
+    credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    metadata: Value,
+}
+
+/// What must come of a sample; one of these.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Expectation {
+    Events(Vec<ExpectedEvent>),
+    Rejected(String),
+    Ignored(String),
+    Reply {
+        status: u16,
+        #[serde(default)]
+        body: Option<String>,
+    },
+    Result(Value),
+    Error {
+        kind: String,
+        #[serde(default)]
+        status: Option<u16>,
+        #[serde(default)]
+        message: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct ExpectedEvent {
+    #[serde(rename = "type")]
+    event_type: String,
+    id: String,
+    #[serde(default, deserialize_with = "present")]
+    occurred_at: Option<Option<String>>,
+    #[serde(default, deserialize_with = "some")]
+    data: Option<Value>,
+    #[serde(default)]
+    data_includes: Option<Value>,
+    #[serde(default)]
+    data_is_body: bool,
+}
+
+/// Tells a null that was written from a field that was not.
+fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(d).map(Some)
+}
+
+fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(d).map(Some)
+}
+
+impl Case {
+    /// Reads the body's bytes from where the sample keeps them.
+    pub(super) fn read_body(&mut self, root: &Path, folder: &str) -> Result<(), Problem> {
+        self.request.bytes = match (&self.request.body, &self.request.body_file) {
+            (Some(body), _) => body.clone().into_bytes(),
+            (None, Some(name)) => fs::read(root.join(folder).join(name)).map_err(|error| {
+                Problem::new(
+                    format!("{folder}/{name}"),
+                    format!("the body cannot be read: {error}"),
+                )
+            })?,
+            (None, None) => Vec::new(),
+        };
+        Ok(())
+    }
+
+    /// Full name of its trigger.
+    pub(super) fn trigger_name(&self, app: &App) -> String {
+        format!(
+            "{}__{}",
+            app.slug.to_uppercase().replace('-', "_"),
+            self.trigger
+        )
+    }
+
+    /// Runs it, and says what differed from what it expects.
+    pub(super) fn run(&self, app: &App) -> Vec<String> {
+        let name = self.trigger_name(app);
+        let Some(kind) = app.trigger(&name) else {
+            return vec![format!("trigger: the app does not define {name}")];
+        };
+        let violations = kind.check_config(&self.config);
+        if !violations.is_empty() {
+            let told = violations.into_iter();
+            return told
+                .map(|one| format!("config{}: {}", one.pointer, one.message))
+                .collect();
+        }
+        if self.call.is_some() {
+            self.check_call(app)
+        } else {
+            self.check_delivery(app)
+        }
+    }
+
+    /// Receives the delivery.
+    pub(super) fn receive(&self, app: &App) -> Result<Received, Rejection> {
+        let request = self.request();
+        let trigger = self.context(app);
+        if request.method == "POST" {
+            return app.receive(&request, &trigger);
+        }
+        let answer = app.answer_unsigned(&request, &trigger);
+        Ok(Received {
+            verified_by: "none",
+            outcome: match answer {
+                Some((kind, reply)) => Outcome::Challenge { kind, reply },
+                None => Outcome::Ignored {
+                    reason: "no challenge answers it".to_owned(),
+                },
+            },
+        })
+    }
+
+    fn request(&self) -> Request {
+        let query = self.request.query.as_deref();
+        Request {
+            method: self
+                .request
+                .method
+                .clone()
+                .unwrap_or_else(|| "POST".to_owned()),
+            url: query.map_or_else(|| self.url.clone(), |query| format!("{}?{query}", self.url)),
+            query: url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect(),
+            headers: Headers::new(self.request.headers.clone()),
+            body: self.request.bytes.clone(),
+            received_at: self
+                .now
+                .as_deref()
+                .and_then(moment::parse)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn context(&self, app: &App) -> TriggerContext {
+        TriggerContext {
+            id: "trg_sample".to_owned(),
+            name: self.trigger_name(app),
+            config: self.config.clone(),
+            url: self.url.clone(),
+            secrets: self.secret.iter().cloned().collect(),
+        }
+    }
+
+    fn check_delivery(&self, app: &App) -> Vec<String> {
+        match (&self.expect, self.receive(app)) {
+            (Expectation::Rejected(code), Err(rejection)) => {
+                same("expect.rejected", code, rejection.code())
+            }
+            (expected, Err(rejection)) => {
+                vec![format!(
+                    "expect: expected {expected:?}, found a rejection: {rejection}"
+                )]
+            }
+            (
+                Expectation::Events(expected),
+                Ok(Received {
+                    outcome: Outcome::Events(found),
+                    ..
+                }),
+            ) => self.check_events(app, expected, &found),
+            (
+                Expectation::Ignored(part),
+                Ok(Received {
+                    outcome: Outcome::Ignored { reason },
+                    ..
+                }),
+            ) => contains("expect.ignored", part, &reason),
+            (
+                Expectation::Reply { status, body },
+                Ok(Received {
+                    outcome: Outcome::Challenge { reply, .. },
+                    ..
+                }),
+            ) => {
+                let mut told = same("expect.reply.status", status, &reply.status);
+                if let Some(body) = body {
+                    told.extend(same(
+                        "expect.reply.body",
+                        body,
+                        &String::from_utf8_lossy(&reply.body),
+                    ));
+                }
+                told
+            }
+            (expected, Ok(received)) => {
+                vec![format!(
+                    "expect: expected {expected:?}, found {:?}",
+                    received.outcome
+                )]
+            }
+        }
+    }
+
+    fn check_events(&self, app: &App, expected: &[ExpectedEvent], found: &[Event]) -> Vec<String> {
+        if expected.len() != found.len() {
+            return vec![format!(
+                "expect.events: expected {} events, found {}",
+                expected.len(),
+                found.len()
+            )];
+        }
+        let pairs = expected.iter().zip(found).enumerate();
+        pairs
+            .flat_map(|(index, (expected, found))| self.check_event(app, index, expected, found))
+            .collect()
+    }
+
+    fn check_event(
+        &self,
+        app: &App,
+        index: usize,
+        expected: &ExpectedEvent,
+        found: &Event,
+    ) -> Vec<String> {
+        let at = |field: &str| format!("expect.events[{index}].{field}");
+        let mut told = same(&at("type"), &expected.event_type, &found.event_type);
+        told.extend(same(&at("id"), &expected.id, &found.external_id));
+        if let Some(time) = &expected.occurred_at {
+            let time: Option<Micros> = time.as_deref().and_then(moment::parse);
+            told.extend(same(&at("occurred_at"), &time, &found.occurred_at));
+        }
+        if let Some(data) = &expected.data {
+            told.extend(differences(&at("data"), data, &found.data));
+        }
+        if let Some(part) = &expected.data_includes {
+            told.extend(includes(&at("data_includes"), part, &found.data));
+        }
+        if expected.data_is_body {
+            let body: Value = serde_json::from_slice(&self.request.bytes).unwrap_or_default();
+            told.extend(differences(&at("data"), &body, &found.data));
+        }
+        if let Some(kind) = app.trigger(&self.trigger_name(app)) {
+            let violations = kind.check_payload(&found.data).into_iter();
+            told.extend(
+                violations.map(|one| format!("payload schema at {}: {}", one.pointer, one.message)),
+            );
+        }
+        told
+    }
+
+    fn check_call(&self, app: &App) -> Vec<String> {
+        let recorded = Recorded::new(&self.http);
+        let result = self.call(app, &recorded);
+        let mut told = recorded.differences();
+        match (&self.expect, result) {
+            (Expectation::Result(part), Ok(result)) => {
+                told.extend(includes("expect.result", part, &result));
+            }
+            (
+                Expectation::Error {
+                    kind,
+                    status,
+                    message,
+                },
+                Err(error),
+            ) => {
+                let (found, found_status) = error_facts(&error);
+                told.extend(same("expect.error.kind", kind, found));
+                if let Some(status) = status {
+                    told.extend(same("expect.error.status", &Some(*status), &found_status));
+                }
+                told.extend(contains(
+                    "expect.error.message",
+                    message,
+                    &error.to_string(),
+                ));
+            }
+            (expected, Ok(result)) => {
+                told.push(format!(
+                    "expect: expected {expected:?}, found the result {result}"
+                ));
+            }
+            (_, Err(error)) => told.push(format!("expect: the call failed: {error}")),
+        }
+        told
+    }
+
+    /// Makes the call and puts its result in the form samples are written in.
+    fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
+        let base_url = app.definition.base_url.clone().unwrap_or_default();
+        let context = LifecycleContext {
+            trigger: self.context(app),
+            external_id: self.external_id.clone(),
+            account: self.account.as_ref().map(|account| AccountContext {
+                kind: account.kind.clone(),
+                credentials: account.credentials.clone(),
+                metadata: account.metadata.clone(),
+            }),
+            hosts: app.allowed_hosts(&base_url),
+            base_url,
+            state: Value::Null,
+        };
+        let script = app.script();
+        match self.call.as_deref().unwrap_or_default() {
+            "register" => script.register(recorded, &context).map(registration),
+            "renew" => script.renew(recorded, &context).map(registration),
+            "unregister" => script.unregister(recorded, &context).map(|()| json!({})),
+            "status" => script
+                .status(recorded, &context)
+                .map(|status| match status {
+                    SubscriptionStatus::Active => json!({ "state": "active" }),
+                    SubscriptionStatus::Inactive(reason) => {
+                        json!({ "state": "inactive", "reason": reason })
+                    }
+                    SubscriptionStatus::Missing => json!({ "state": "missing" }),
+                }),
+            _ => script.list(recorded, &context).map(|listed| {
+                let items = listed.into_iter().map(|one| {
+                    json!({ "external_id": one.external_id, "url": one.url, "active": one.active })
+                });
+                Value::Array(items.collect())
+            }),
+        }
+    }
+}
+
+fn registration(made: crate::Registration) -> Value {
+    json!({
+        "external_id": made.external_id,
+        "expires_at": made.expires_at,
+        "state": made.state,
+        "has_secret": made.secret.is_some(),
+    })
+}
+
+fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
+    match error {
+        LifecycleError::Provider { status, .. } => ("provider", Some(*status)),
+        LifecycleError::Unreachable(_) => ("unreachable", None),
+        LifecycleError::Timeout { .. } => ("timeout", None),
+        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => ("denied", None),
+        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => ("script", None),
+    }
+}
+
+fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
+    at: &str,
+    expected: &E,
+    found: &F,
+) -> Vec<String> {
+    if expected == found {
+        Vec::new()
+    } else {
+        vec![format!("{at}: expected {expected:?}, found {found:?}")]
+    }
+}
+
+fn contains(at: &str, part: &str, text: &str) -> Vec<String> {
+    if text.contains(part) {
+        Vec::new()
+    } else {
+        vec![format!("{at}: expected {part:?} within {text:?}")]
+    }
+}

@@ -1,0 +1,151 @@
+//! A provider made of recorded answers: checks that a script asks what the sample says it asks.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::compare::differences;
+use crate::{Headers, HttpClient, HttpError, HttpRequest, HttpResponse};
+
+/// A call and its recorded answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Exchange {
+    request: ExpectedRequest,
+    response: Answer,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExpectedRequest {
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    json: Option<Value>,
+    #[serde(default)]
+    form: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    json: Option<Value>,
+    #[serde(default)]
+    text: Option<String>,
+}
+
+/// Plays exchanges in order.
+pub(super) struct Recorded<'e> {
+    exchanges: &'e [Exchange],
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    played: usize,
+    differences: Vec<String>,
+}
+
+impl<'e> Recorded<'e> {
+    pub(super) fn new(exchanges: &'e [Exchange]) -> Self {
+        Self {
+            exchanges,
+            progress: Mutex::default(),
+        }
+    }
+
+    /// What was asked otherwise than recorded, or not at all.
+    pub(super) fn differences(&self) -> Vec<String> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = std::mem::take(&mut progress.differences);
+        for (index, exchange) in self.exchanges.iter().enumerate().skip(progress.played) {
+            let ExpectedRequest { method, url, .. } = &exchange.request;
+            told.push(format!(
+                "http[{index}]: expected {method} {url}, but the script did not ask"
+            ));
+        }
+        told
+    }
+}
+
+impl HttpClient for Recorded<'_> {
+    fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = progress.played;
+        progress.played += 1;
+        let Some(exchange) = self.exchanges.get(index) else {
+            let told = format!(
+                "http[{index}]: not expected: {} {}",
+                request.method, request.url
+            );
+            progress.differences.push(told);
+            return Err(HttpError::Unreachable(
+                "the sample has no answer for this call".to_owned(),
+            ));
+        };
+        progress
+            .differences
+            .extend(exchange.request.compare(index, &request));
+        Ok(exchange.response.play())
+    }
+}
+
+impl ExpectedRequest {
+    fn compare(&self, index: usize, request: &HttpRequest) -> Vec<String> {
+        let at = format!("http[{index}].request");
+        let mut told = Vec::new();
+        if self.method != request.method || self.url != request.url {
+            told.push(format!(
+                "{at}: expected {} {}, found {} {}",
+                self.method, self.url, request.method, request.url
+            ));
+        }
+        for (name, expected) in &self.headers {
+            let found = request
+                .headers
+                .iter()
+                .find(|(field, _)| field.eq_ignore_ascii_case(name));
+            let found = found.map(|(_, value)| value.expose_secret());
+            if found != Some(expected) {
+                told.push(format!(
+                    "{at}.headers.{name}: expected {expected:?}, found {found:?}"
+                ));
+            }
+        }
+        let body = request.body.as_deref().unwrap_or_default();
+        if let Some(expected) = &self.json {
+            let found = serde_json::from_slice(body).unwrap_or_default();
+            told.extend(differences(&format!("{at}.json"), expected, &found));
+        }
+        if let Some(expected) = &self.form {
+            let found: BTreeMap<String, String> =
+                url::form_urlencoded::parse(body).into_owned().collect();
+            if *expected != found {
+                told.push(format!("{at}.form: expected {expected:?}, found {found:?}"));
+            }
+        }
+        told
+    }
+}
+
+impl Answer {
+    fn play(&self) -> HttpResponse {
+        let body = match (&self.json, &self.text) {
+            (Some(json), _) => json.to_string(),
+            (None, text) => text.clone().unwrap_or_default(),
+        };
+        HttpResponse {
+            status: self.status,
+            headers: Headers::new(self.headers.clone()),
+            body: body.into_bytes(),
+        }
+    }
+}
