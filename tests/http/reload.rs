@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use hearken_engine::App;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -107,30 +108,27 @@ async fn a_hundred_edits_under_load() {
         fs::read_to_string(&yaml).unwrap(),
         fs::read_to_string(&script).unwrap(),
     );
-    let mut versions = BTreeSet::from([app(&server).await["version"].as_str().unwrap().to_owned()]);
+    let mut complete = Versions::new(&apps.path().join("github"));
+    let mut on_disk = originals.clone();
+    complete.note(&on_disk);
     for edit in 0..EDITS {
-        let broken = edit % 3 == 2;
-        let (path, text) = if edit % 2 == 0 {
-            (&yaml, &originals.0)
-        } else {
-            (&script, &originals.1)
+        let (of_script, broken) = (edit % 2 == 1, edit % 3 == 2);
+        let text = match (of_script, broken) {
+            (false, false) => format!("{}\n# edit {edit}\n", originals.0),
+            (false, true) => format!("{}\nno_such_key_{edit}: 1\n", originals.0),
+            (true, false) => format!("{}\n// edit {edit}\n", originals.1),
+            (true, true) => format!("{}\nfn broken_{edit}( {{\n", originals.1),
         };
-        let comment = if edit % 2 == 0 { "#" } else { "//" };
-        let text = match (broken, edit % 2) {
-            (false, _) => format!("{text}\n{comment} edit {edit}\n"),
-            (true, 0) => format!("{text}\nno_such_key_{edit}: 1\n"),
-            (true, _) => format!("{text}\nfn broken_{edit}( {{\n"),
-        };
-        write(path, &text, edit);
-        if edit % 10 == 9 {
-            let version = app(&server).await["version"].as_str().unwrap().to_owned();
-            versions.insert(version);
-        }
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        write(if of_script { &script } else { &yaml }, &text, edit / 3);
+        *(if of_script { &mut on_disk.1 } else { &mut on_disk.0 }) = text;
+        complete.note(&on_disk);
+        // Now and then a pause, in which what was saved last can go live.
+        tokio::time::sleep(Duration::from_millis(if edit % 4 == 3 { 450 } else { 60 })).await;
     }
 
     // Broken on purpose: the place is shown, the last good version serves on.
     fs::write(&script, &originals.1).unwrap();
+    complete.note(&(on_disk.0.clone(), originals.1.clone()));
     fs::write(&yaml, format!("{}\ntrigers: []\n", originals.0)).unwrap();
     let lines = originals.0.lines().count();
     let problem = eventually("the broken file is reported", async || {
@@ -157,7 +155,9 @@ async fn a_hundred_edits_under_load() {
 
     // Mended: live again.
     let before = app(&server).await["version"].clone();
-    fs::write(&yaml, format!("{}\n# mended\n", originals.0)).unwrap();
+    on_disk = (format!("{}\n# mended\n", originals.0), originals.1.clone());
+    complete.note(&on_disk);
+    fs::write(&yaml, &on_disk.0).unwrap();
     eventually("the mended file is live", async || {
         let app = app(&server).await;
         (app["version"] != before && app["problems"] == json!([])).then_some(())
@@ -192,6 +192,26 @@ async fn a_hundred_edits_under_load() {
         "events were mapped by {} versions: the edits went live",
         used.len()
     );
+}
+
+/// The versions of all pairs of definition and script that were on disk together, each complete.
+struct Versions(BTreeSet<String>, TempDir);
+
+impl Versions {
+    fn new(folder: &Path) -> Self {
+        let scratch = TempDir::new().unwrap();
+        copy_folder(folder, &scratch.path().join("github"));
+        Self(BTreeSet::new(), scratch)
+    }
+
+    fn note(&mut self, (yaml, script): &(String, String)) {
+        let folder = self.1.path().join("github");
+        fs::write(folder.join("app.yaml"), yaml).unwrap();
+        fs::write(folder.join("connector.rhai"), script).unwrap();
+        if let Ok(app) = App::load(self.1.path(), "github") {
+            self.0.insert(app.version);
+        }
+    }
 }
 
 /// The ways editors save: in place, by rename, byte by byte.

@@ -23,8 +23,8 @@ const GUIDE_BYTES: u64 = 256 << 10;
 const SCHEMA_BYTES: u64 = 256 << 10;
 const SCHEMA_FILES: usize = 500;
 /// Readings of a folder that is being written, and the pause between them.
-const READINGS: usize = 4;
-const PAUSE: Duration = Duration::from_millis(20);
+const READINGS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
 /// Hex digits of a version.
 const VERSION_DIGITS: usize = 16;
 
@@ -50,12 +50,15 @@ impl Folder {
         }
         let mut reading = Self::read_once(root, slug);
         for _ in 1..READINGS {
+            if settled(root, slug) {
+                break;
+            }
+            thread::sleep(PAUSE);
             let again = Self::read_once(root, slug);
             if again == reading {
                 break;
             }
             reading = again;
-            thread::sleep(PAUSE);
         }
         reading
     }
@@ -111,6 +114,15 @@ impl Folder {
         }
         HEXLOWER.encode(&hash.finalize())
     }
+}
+
+/// Whether nothing was written to the folder just now.
+fn settled(root: &Path, slug: &str) -> bool {
+    [DEFINITION, SCRIPT].iter().all(|name| {
+        let written = fs::metadata(root.join(slug).join(name)).and_then(|about| about.modified());
+        // A file that is not there, or dated in the future, says nothing of being written.
+        written.map_or(true, |written| written.elapsed().is_ok_and(|age| age > PAUSE * 2))
+    })
 }
 
 fn read_schemas(root: &Path, slug: &str) -> Result<BTreeMap<String, String>, Problem> {
