@@ -10,7 +10,7 @@ use serde::Serialize;
 /// a bad folder never disturbs a good one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// File the problem is in, relative to the apps folder (`github/app.yaml`).
+    /// File the problem is in, relative to the apps folder (`acme/app.yaml`).
     pub file: String,
     /// Line of the offending text, from 1; absent when the file as a whole is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -63,7 +63,7 @@ impl Headers {
 pub struct TriggerContext {
     /// The trigger's id (`trg_…`).
     pub id: String,
-    /// Its type's full name (`GITHUB__PUSH`).
+    /// Its type's full name (`ACME__PUSH`).
     pub name: String,
     /// Its configuration, already validated against the type's JSON Schema.
     pub config: Value,
@@ -111,7 +111,7 @@ pub struct Reply {
 /// A normalised event, before it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Event type with the app's slug (`github.pull_request.merged`).
+    /// Event type with the app's slug (`acme.ticket.closed`).
     pub event_type: String,
     /// The id under which duplicates are recognised, unique within a trigger.
     pub external_id: String,

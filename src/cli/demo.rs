@@ -28,6 +28,7 @@ use super::{
     output::Output,
 };
 use crate::{
+    accounts::Vault,
     config::{AppConfig, Config},
     egress::Egress,
     server,
@@ -114,7 +115,7 @@ fn prepare(config: &mut Config, playbooks: &[Playbook], base: &str) -> anyhow::R
     }
     config.database_url = format!("sqlite://{}", config.data_dir.join("hearken.db").display());
     config.public_url = None;
-    config.master_key = None;
+    config.master_key = Some(Vault::generate_key());
     config.root_key = Some(KEY.into());
     config.egress_allow = vec![IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
     for playbook in playbooks {

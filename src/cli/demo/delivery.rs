@@ -62,7 +62,7 @@ fn sign(app: &App, delivery: &Delivery, to: &Subscription) -> Result<HttpRequest
         headers: headers
             .map(|(name, value)| (name, SecretString::from(value)))
             .collect(),
-        body: Some(request.body.clone()),
+        body: Some(request.body),
     })
 }
 
@@ -86,10 +86,17 @@ fn refreshed(delivery: &Delivery, url: &str) -> Request {
         Ok(text) => renew(text).into_bytes(),
         Err(_) => delivery.body.clone(),
     };
+    let query = delivery.query.as_deref().unwrap_or_default();
     Request {
         method: delivery.method.clone(),
-        url: url.to_owned(),
-        query: Vec::new(),
+        url: if query.is_empty() {
+            url.to_owned()
+        } else {
+            format!("{url}?{query}")
+        },
+        query: url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect(),
         headers: Headers::new(headers),
         body,
         received_at: clock::now(),

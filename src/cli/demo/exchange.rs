@@ -33,6 +33,7 @@ impl Exchange {
         external_id: Option<&str>,
     ) -> Option<Self> {
         let (request, response) = (recorded.get("request")?, recorded.get("response")?);
+        let sent = request.get("json").or(request.get("form"));
         let text = response.get("text");
         let headers = response.get("headers").and_then(Value::as_object);
         let header =
@@ -40,7 +41,7 @@ impl Exchange {
         Some(Self {
             method: request.get("method")?.as_str()?.to_owned(),
             segments: below(request.get("url")?.as_str()?, base_url),
-            request: request.get("json").cloned().unwrap_or_default(),
+            request: sent.cloned().unwrap_or_default(),
             external_id: external_id.map(str::to_owned),
             status: u16::try_from(response.get("status")?.as_u64()?).ok()?,
             headers: headers.into_iter().flatten().filter_map(header).collect(),

@@ -33,6 +33,8 @@ pub(super) struct Delivery {
     pub(super) secret: Option<String>,
     /// HTTP method.
     pub(super) method: String,
+    /// Query string.
+    pub(super) query: Option<String>,
     /// Header fields, with the sample's signature.
     pub(super) headers: BTreeMap<String, String>,
     /// Body.
@@ -76,6 +78,7 @@ struct Sample {
 struct SampleRequest {
     #[serde(default)]
     method: Option<String>,
+    query: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     body: Option<String>,
@@ -113,6 +116,11 @@ impl Playbook {
         &self.app.slug
     }
 
+    /// A trigger's full name from that in a sample, which lacks the app's prefix.
+    fn full_name(&self, name: &str) -> String {
+        format!("{}__{name}", self.slug().to_uppercase().replace('-', "_"))
+    }
+
     fn add(&mut self, file: &str, sample: Sample, folder: &Path) -> anyhow::Result<()> {
         let fails = sample.expect.get("error").is_some();
         match (sample.case.as_str(), sample.request) {
@@ -125,14 +133,11 @@ impl Playbook {
                 };
                 let delivery = Delivery {
                     title: sample.title,
-                    trigger: format!(
-                        "{}__{}",
-                        self.slug().to_uppercase().replace('-', "_"),
-                        sample.trigger
-                    ),
+                    trigger: self.full_name(&sample.trigger),
                     config: sample.config,
                     secret: sample.secret,
                     method: request.method.unwrap_or_else(|| "POST".to_owned()),
+                    query: request.query,
                     headers: request.headers,
                     body,
                     ids: event_ids(&sample.expect),

@@ -40,13 +40,13 @@ pub(super) fn text(playbooks: &[Playbook], server: &str, provider: &str) -> Stri
     format!(
         "Try it out, in another terminal:\n\n\
          API={server}/v1 KEY='Authorization: Bearer {KEY}' JSON='Content-Type: application/json'\n\
-         {link}curl -s $API/triggers -H \"$KEY\" -H \"$JSON\" -d {trigger}\n\
+         {link}curl -s $API/triggers -H \"$KEY\" -H \"$JSON\" -d {trigger}; echo\n\
          # Let the pretend provider deliver a signed webhook (GET {provider}/ lists others)\n\
-         curl -sX POST {provider}/deliver/{slug}/{sample}\n\
+         curl -sX POST {provider}/deliver/{slug}/{sample}; echo\n\
          # Read the event, and mark it processed\n\
          EVENT=$(curl -s \"$API/trigger-events?limit=1\" -H \"$KEY\" | grep -o 'evt_[0-9a-v]*' | head -n 1)\n\
-         curl -s $API/trigger-events/$EVENT -H \"$KEY\"\n\
-         curl -sX DELETE $API/trigger-events/$EVENT -H \"$KEY\"\n"
+         curl -s $API/trigger-events/$EVENT -H \"$KEY\"; echo\n\
+         curl -sX DELETE $API/trigger-events/$EVENT -H \"$KEY\"; echo\n"
     )
 }
 
