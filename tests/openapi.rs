@@ -13,23 +13,14 @@ fn committed() -> std::path::PathBuf {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the variable is for whoever runs the tests"
-)]
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs the tests")]
 fn the_committed_description_is_current() {
-    let current = format!(
-        "{}\n",
-        serde_json::to_string_pretty(&hearken::api::openapi()).unwrap()
-    );
+    let current = format!("{}\n", serde_json::to_string_pretty(&hearken::api::openapi()).unwrap());
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(committed(), &current).unwrap();
     }
     let found = fs::read_to_string(committed()).unwrap_or_default();
-    assert!(
-        found == current,
-        "docs/openapi.json is stale: run with UPDATE_EXPECT=1"
-    );
+    assert!(found == current, "docs/openapi.json is stale: run with UPDATE_EXPECT=1");
 }
 
 /// Every resource of the API by the paths its users know, told here a second time.
@@ -42,11 +33,7 @@ fn every_route_is_described() {
         .unwrap()
         .iter()
         .flat_map(|(path, methods)| {
-            methods
-                .as_object()
-                .unwrap()
-                .keys()
-                .map(move |method| format!("{method} {path}"))
+            methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
         })
         .collect();
     let expected: BTreeSet<String> = [

@@ -49,12 +49,8 @@ impl Document {
 
     fn with_body(request: &Request, body: Value) -> Self {
         let headers = joined(request.headers.iter());
-        let query = joined(
-            request
-                .query
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
+        let query =
+            joined(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let mut root = Map::new();
         root.insert("method".to_owned(), request.method.as_str().into());
         root.insert("query".to_owned(), query);
@@ -91,12 +87,7 @@ fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rej
         (None, _) if ingress.content_types == [ContentType::Json] => return Ok(ContentType::Json),
         (None, _) => return unsupported("none"),
     };
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let known = match essence.as_str() {
         "application/x-www-form-urlencoded" => ContentType::Form,
         "text/plain" => ContentType::Text,
@@ -104,11 +95,7 @@ fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rej
         json if json.starts_with("application/") && json.ends_with("+json") => ContentType::Json,
         _ => return unsupported(declared),
     };
-    if ingress.content_types.contains(&known) {
-        Ok(known)
-    } else {
-        unsupported(declared)
-    }
+    if ingress.content_types.contains(&known) { Ok(known) } else { unsupported(declared) }
 }
 
 fn json_body(body: &[u8]) -> Result<Value, Rejection> {
@@ -124,11 +111,7 @@ fn form_body(body: &[u8], ingress: &Ingress) -> Result<Value, Rejection> {
     text_body(body)?;
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
     let Some(field) = &ingress.form_field else {
-        return Ok(joined(
-            fields
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        ));
+        return Ok(joined(fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
     };
     let payload = fields
         .iter()

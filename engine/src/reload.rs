@@ -114,17 +114,12 @@ impl LiveCatalogue {
     ) -> Result<Watcher, WatchError> {
         let stop = Arc::new(AtomicBool::new(false));
         let (live, flag) = (self.clone(), stop.clone());
-        let thread = thread::Builder::new()
-            .name("apps".to_owned())
-            .spawn(move || {
-                let (sender, notices) = channel();
-                let _system = live.system_watcher(sender);
-                live.follow(&flag, &notices, &on_change);
-            })?;
-        Ok(Watcher {
-            stop,
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("apps".to_owned()).spawn(move || {
+            let (sender, notices) = channel();
+            let _system = live.system_watcher(sender);
+            live.follow(&flag, &notices, &on_change);
+        })?;
+        Ok(Watcher { stop, thread: Some(thread) })
     }
 
     /// Asks the operating system for reports. Without them the looks every 30 seconds remain.
