@@ -35,10 +35,7 @@ const KEY: &str = "bench-root-key-0123456789abcdef0123456789abcdef";
 const BARE: &str = "--bare-handler";
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     if env::args().any(|argument| argument == BARE) {
         runtime.block_on(bare_handler());
     } else {
@@ -63,10 +60,7 @@ struct Round {
 }
 
 async fn compare() {
-    let (sqlite, postgres) = (
-        database::fresh("sqlite").await,
-        database::fresh("postgres").await,
-    );
+    let (sqlite, postgres) = (database::fresh("sqlite").await, database::fresh("postgres").await);
     let folder = TempDir::new().unwrap();
     let mut contenders = vec![
         bare().await,
@@ -157,17 +151,10 @@ async fn load(contender: &Contender) -> Round {
     let at = |share: usize| latencies[(latencies.len() - 1) * share / 100];
     #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
     let per_second = latencies.len() as f64 / elapsed;
-    Round {
-        per_second,
-        p50: at(50),
-        p99: at(99),
-    }
+    Round { per_second, p50: at(50), p99: at(99) }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the load is a client of the server, not part of it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the load is a client of the server, not part of it")]
 fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
@@ -177,20 +164,17 @@ async fn bare_handler() {
     let check = async |headers: HeaderMap, body: Bytes| {
         let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
         mac.update(&body);
-        let signature = headers
-            .get("x-signature")
-            .map(|value| value.as_bytes().to_vec());
+        let signature = headers.get("x-signature").map(|value| value.as_bytes().to_vec());
         let given = signature.and_then(|hex| data_encoding::HEXLOWER.decode(&hex).ok());
-        match given.is_some_and(|given| mac.verify_slice(&given).is_ok()) {
-            true => StatusCode::ACCEPTED,
-            false => StatusCode::UNAUTHORIZED,
+        if given.is_some_and(|given| mac.verify_slice(&given).is_ok()) {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::UNAUTHORIZED
         }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("URL http://{}", listener.local_addr().unwrap());
-    axum::serve(listener, Router::new().route("/", post(check)))
-        .await
-        .unwrap();
+    axum::serve(listener, Router::new().route("/", post(check))).await.unwrap();
 }
 
 async fn bare() -> Contender {
@@ -227,12 +211,8 @@ async fn hearken(name: &'static str, database: &str, folder: &TempDir, data: &st
         .json()
         .await
         .unwrap();
-    let text = |field: &str| {
-        trigger[field]
-            .as_str()
-            .unwrap_or_else(|| panic!("{trigger}"))
-            .to_owned()
-    };
+    let text =
+        |field: &str| trigger[field].as_str().unwrap_or_else(|| panic!("{trigger}")).to_owned();
     Contender {
         name,
         _process: process,
@@ -243,12 +223,8 @@ async fn hearken(name: &'static str, database: &str, folder: &TempDir, data: &st
 }
 
 async fn spawn(command: &mut Command) -> (Child, String) {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Some(url) = line.trim().strip_prefix("URL ") {

@@ -8,6 +8,7 @@ mod apps;
 pub mod auth;
 mod events;
 mod extract;
+mod health;
 mod idempotency;
 mod page;
 pub mod problem;
@@ -75,6 +76,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(apps::router())
         .merge(accounts::router())
         .merge(triggers::router())
+        .merge(health::router())
         .merge(events::router())
         .merge(projects::router())
 }
@@ -82,9 +84,7 @@ fn routes() -> OpenApiRouter<Shared> {
 /// The API's routes.
 pub fn router(context: Shared) -> Router {
     let (router, _) = routes().split_for_parts();
-    router
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(context)
+    router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(context)
 }
 
 /// The API's description, OpenAPI 3.1.

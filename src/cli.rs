@@ -30,10 +30,7 @@ struct Cli {
     /// Print data as JSON.
     #[arg(long, global = true)]
     json: bool,
-    #[command(
-        flatten,
-        next_help_heading = "Settings (they win over file and environment)"
-    )]
+    #[command(flatten, next_help_heading = "Settings (they win over file and environment)")]
     flags: Flags,
     #[command(subcommand)]
     command: Command,
@@ -88,13 +85,13 @@ impl Cli {
     fn execute(self, output: Output) -> anyhow::Result<Exit> {
         let load = || Config::load(self.config.clone(), &self.flags);
         match self.command {
-            Command::Serve => wait(load()?, async |config| {
-                server::run(config).await.map(|()| Exit::Ok)
-            }),
+            Command::Serve => {
+                wait(load()?, async |config| server::run(config).await.map(|()| Exit::Ok))
+            }
             Command::App(command) => app::run(&command, &load()?, output),
-            Command::Key(command) => wait(load()?, async |config| {
-                key::run(command, &config, output).await
-            }),
+            Command::Key(command) => {
+                wait(load()?, async |config| key::run(command, &config, output).await)
+            }
             Command::Doctor => doctor::run(load(), output),
             Command::Openapi => Ok(output.json(&api::openapi())),
             Command::Config(command) => config::run(&command, &load()?, output),
@@ -105,9 +102,9 @@ impl Cli {
                 output.line(String::from_utf8_lossy(&script).trim_end());
                 Ok(Exit::Ok)
             }
-            Command::Demo(arguments) => wait(load()?, async |config| {
-                demo::run(arguments, config, output).await
-            }),
+            Command::Demo(arguments) => {
+                wait(load()?, async |config| demo::run(arguments, config, output).await)
+            }
         }
     }
 }

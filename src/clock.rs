@@ -7,13 +7,8 @@ use jiff::Timestamp;
 
 /// Now, in microseconds since the Unix epoch.
 pub fn now() -> Micros {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the clock everybody else asks"
-    )]
-    let elapsed = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "this is the clock everybody else asks")]
+    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Micros::try_from(elapsed.as_micros()).unwrap_or(Micros::MAX)
 }
 

@@ -99,10 +99,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-            format: LogFormat::Text,
-        }
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -227,17 +224,10 @@ fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
                 serde::de::Error::custom(format!("`{item}` is not a network such as 10.0.0.0/8"))
             })
     };
-    items
-        .iter()
-        .filter(|item| !item.is_empty())
-        .map(read)
-        .collect()
+    items.iter().filter(|item| !item.is_empty()).map(read).collect()
 }
 
-#[expect(
-    clippy::ref_option,
-    reason = "serde's serialize_with passes a reference to the field"
-)]
+#[expect(clippy::ref_option, reason = "serde's serialize_with passes a reference to the field")]
 fn redacted<S: Serializer>(
     secret: &Option<SecretString>,
     serializer: S,

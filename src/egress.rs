@@ -34,14 +34,8 @@ const CONNECT_SECONDS: u64 = 5;
 /// Bytes of an answer that are read; no registration call needs more.
 const ANSWER_LIMIT: usize = 1 << 20;
 /// Name endings that only mean something inside a private network.
-const PRIVATE_SUFFIXES: [&str; 6] = [
-    "localhost",
-    "local",
-    "internal",
-    "cluster.local",
-    "svc",
-    "home.arpa",
-];
+const PRIVATE_SUFFIXES: [&str; 6] =
+    ["localhost", "local", "internal", "cluster.local", "svc", "home.arpa"];
 
 /// Outgoing calls behind the address guard. Cheap to clone.
 #[derive(Clone)]
@@ -66,20 +60,8 @@ impl Egress {
     pub fn new(allow: &[IpNet], timeout: Duration) -> Result<Self, EgressError> {
         let allow: Arc<[IpNet]> = allow.into();
         Ok(Self {
-            public: client(
-                Resolver {
-                    allow: allow.clone(),
-                    public: true,
-                },
-                timeout,
-            )?,
-            listed: client(
-                Resolver {
-                    allow: allow.clone(),
-                    public: false,
-                },
-                timeout,
-            )?,
+            public: client(Resolver { allow: allow.clone(), public: true }, timeout)?,
+            listed: client(Resolver { allow: allow.clone(), public: false }, timeout)?,
             allow,
             timeout,
             runtime: Handle::current(),
@@ -97,10 +79,7 @@ impl Egress {
         if let Some(body) = request.body {
             outgoing = outgoing.body(body);
         }
-        let answer = outgoing
-            .send()
-            .await
-            .map_err(|error| self.explain(&error))?;
+        let answer = outgoing.send().await.map_err(|error| self.explain(&error))?;
         self.confirm_peer(answer.remote_addr())?;
         self.read(answer).await
     }
@@ -129,11 +108,7 @@ impl Egress {
     }
 
     fn admit_address(&self, ip: IpAddr, public: bool) -> Result<(), HttpError> {
-        if address::admitted(ip, &self.allow, public) {
-            Ok(())
-        } else {
-            Err(denied_address())
-        }
+        if address::admitted(ip, &self.allow, public) { Ok(()) } else { Err(denied_address()) }
     }
 
     /// Second net below the resolver: the peer really connected to must pass too.
@@ -144,25 +119,16 @@ impl Egress {
     async fn read(&self, mut answer: reqwest::Response) -> Result<HttpResponse, HttpError> {
         let status = answer.status().as_u16();
         let headers = Headers::new(answer.headers().iter().map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         }));
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.explain(&error))? {
             if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(HttpError::TooLarge {
-                    limit: ANSWER_LIMIT,
-                });
+                return Err(HttpError::TooLarge { limit: ANSWER_LIMIT });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(HttpResponse {
-            status,
-            headers,
-            body,
-        })
+        Ok(HttpResponse { status, headers, body })
     }
 
     /// Turns a transport error into words that name no internal address.
@@ -171,9 +137,7 @@ impl Egress {
             return denied_address();
         }
         if error.is_timeout() {
-            return HttpError::Timeout {
-                seconds: self.timeout.as_secs(),
-            };
+            return HttpError::Timeout { seconds: self.timeout.as_secs() };
         }
         HttpError::Unreachable(if caused_by::<rustls::Error>(error) {
             "the TLS handshake failed".to_owned()
@@ -191,10 +155,7 @@ impl HttpClient for Egress {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that makes a client"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes a client")]
 fn client(resolver: Resolver, timeout: Duration) -> Result<Client, reqwest::Error> {
     Client::builder()
         .https_only(resolver.public)
@@ -210,12 +171,10 @@ fn header_map(request: &HttpRequest) -> Result<HeaderMap, HttpError> {
     let mut map = HeaderMap::new();
     for (name, value) in &request.headers {
         let field = HeaderName::from_bytes(name.as_bytes()).ok().zip(
-            HeaderValue::from_str(value.expose_secret())
-                .ok()
-                .map(|mut value| {
-                    value.set_sensitive(true);
-                    value
-                }),
+            HeaderValue::from_str(value.expose_secret()).ok().map(|mut value| {
+                value.set_sensitive(true);
+                value
+            }),
         );
         let Some((name, value)) = field else {
             return deny(&format!("the header `{name}` is not valid"));
@@ -239,8 +198,7 @@ fn is_private_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     !name.contains('.')
         || PRIVATE_SUFFIXES.iter().any(|suffix| {
-            name.strip_suffix(suffix)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
 }
 
@@ -272,9 +230,8 @@ impl Resolve for Resolver {
         let (allow, public) = (self.allow.clone(), self.public);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let admitted: Vec<SocketAddr> = found
-                .filter(|found| address::admitted(found.ip(), &allow, public))
-                .collect();
+            let admitted: Vec<SocketAddr> =
+                found.filter(|found| address::admitted(found.ip(), &allow, public)).collect();
             if admitted.is_empty() {
                 return Err(Denied.into());
             }

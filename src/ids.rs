@@ -29,12 +29,7 @@ pub fn new(prefix: &str) -> String {
 
 /// Whether `id` has the form of an id with this prefix.
 pub fn valid(prefix: &str, id: &str) -> bool {
-    id.strip_prefix(prefix)
-        .and_then(|rest| rest.strip_prefix('_'))
-        .is_some_and(|rest| {
-            rest.len() == LENGTH
-                && rest
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'v'))
-        })
+    id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).is_some_and(|rest| {
+        rest.len() == LENGTH && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'v'))
+    })
 }

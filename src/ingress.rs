@@ -44,13 +44,7 @@ pub async fn receive(
     let answer = match admit(&context, app, &trigger_id, &headers, body).await {
         Ok((subscriber, body)) => {
             let request = request(&subscriber, &method, uri.query(), &headers, body);
-            Reception {
-                context: &context,
-                app,
-                subscriber: &subscriber,
-            }
-            .take(request)
-            .await
+            Reception { context: &context, app, subscriber: &subscriber }.take(request).await
         }
         Err(answer) => answer,
     };
@@ -82,12 +76,8 @@ async fn admit(
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
         let detail = "compressed bodies are not accepted at this URL";
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "content_encoding",
-            detail,
-        )
-        .into_response());
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding", detail)
+            .into_response());
     }
     let limit = app.definition.ingress.body_limit;
     match Limited::new(body, limit).collect().await {
@@ -118,14 +108,9 @@ fn request(
     Request {
         method: method.as_str().to_owned(),
         url: query.map_or_else(|| base.clone(), |query| format!("{base}?{query}")),
-        query: url::form_urlencoded::parse(pairs.as_bytes())
-            .into_owned()
-            .collect(),
+        query: url::form_urlencoded::parse(pairs.as_bytes()).into_owned().collect(),
         headers: Headers::new(headers.iter().map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })),
         body: body.into(),
         received_at: clock::now(),
@@ -146,15 +131,8 @@ impl Reception<'_> {
             return self.answer_probe(&request, draft).await;
         }
         match self.run_engine(request).await {
-            (
-                Ok(Received {
-                    verified_by,
-                    outcome,
-                }),
-                request,
-            ) => {
-                self.settle(draft.verified(verified_by), outcome, request)
-                    .await
+            (Ok(Received { verified_by, outcome }), request) => {
+                self.settle(draft.verified(verified_by), outcome, request).await
             }
             (Err(rejection), _) => self.reject(draft, &rejection).await,
         }
@@ -179,9 +157,7 @@ impl Reception<'_> {
     async fn answer_probe(&self, request: &Request, draft: Draft) -> Response {
         if let Some((kind, reply)) = self.app.answer_unsigned(request, &self.subscriber.context) {
             let status = reply.status;
-            let draft = draft
-                .outcome("challenge", Some(kind.to_owned()))
-                .answered(status);
+            let draft = draft.outcome("challenge", Some(kind.to_owned())).answered(status);
             return self.commit(draft, |_| reply_response(reply)).await;
         }
         if request.method == "HEAD" {
@@ -201,11 +177,7 @@ impl Reception<'_> {
         metrics::counter!("hearken_webhooks_rejected_total",
             "app" => self.app.slug.clone(), "reason" => rejection.code())
         .increment(1);
-        if !self
-            .context
-            .subscribers
-            .may_note_rejection(&self.subscriber.trigger.id)
-        {
+        if !self.context.subscribers.may_note_rejection(&self.subscriber.trigger.id) {
             return problem.into_response();
         }
         let draft = draft
@@ -219,9 +191,8 @@ impl Reception<'_> {
     async fn settle(&self, draft: Draft, outcome: Outcome, request: Request) -> Response {
         let draft = match outcome {
             Outcome::Challenge { kind, reply } => {
-                let draft = draft
-                    .outcome("challenge", Some(kind.to_owned()))
-                    .answered(reply.status);
+                let draft =
+                    draft.outcome("challenge", Some(kind.to_owned())).answered(reply.status);
                 return self.commit(draft, |_| reply_response(reply)).await;
             }
             Outcome::Ignored { reason } => draft.outcome("ignored", Some(reason)),
@@ -235,8 +206,7 @@ impl Reception<'_> {
             }
             Outcome::Events(events) => draft.events(self.subscriber, events, request),
         };
-        self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted)
-            .await
+        self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await
     }
 
     async fn commit(

@@ -69,19 +69,11 @@ pub fn load(config: &Config) -> Result<Keys, KeyError> {
         None => generated_master(&config.data_dir.join(MASTER_FILE))?,
     };
     if let Some(root) = given(config.root_key.as_ref()) {
-        return Ok(Keys {
-            master,
-            root,
-            root_is_new: false,
-        });
+        return Ok(Keys { master, root, root_is_new: false });
     }
     let vault = Vault::new(&master).map_err(KeyError::Master)?;
     let (root, root_is_new) = generated_root(&config.data_dir.join(ROOT_FILE), &vault)?;
-    Ok(Keys {
-        master,
-        root,
-        root_is_new,
-    })
+    Ok(Keys { master, root, root_is_new })
 }
 
 /// A variable set to nothing counts as unset.
@@ -103,18 +95,10 @@ fn generated_master(path: &Path) -> Result<SecretString, KeyError> {
 }
 
 fn generated_root(path: &Path, vault: &Vault) -> Result<(SecretString, bool), KeyError> {
-    let place = Place {
-        table: "files",
-        column: ROOT_FILE,
-        row: "root",
-        project: "",
-    };
+    let place = Place { table: "files", column: ROOT_FILE, row: "root", project: "" };
     if let Some(sealed) = read(path)? {
         let opened = vault.open(place, sealed.expose_secret());
-        let root = opened.map_err(|source| KeyError::Sealed {
-            path: path.to_owned(),
-            source,
-        })?;
+        let root = opened.map_err(|source| KeyError::Sealed { path: path.to_owned(), source })?;
         return Ok((root, false));
     }
     let root = auth::generate_key();
@@ -126,10 +110,7 @@ fn read(path: &Path) -> Result<Option<SecretString>, KeyError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(SecretString::from(text.trim().to_owned()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::File {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(KeyError::File { path: path.to_owned(), source }),
     }
 }
 
@@ -140,16 +121,9 @@ fn write_private(path: &Path, text: &str) -> Result<(), KeyError> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    write().map_err(|source| KeyError::File {
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| KeyError::File { path: path.to_owned(), source })
 }

@@ -31,7 +31,7 @@ use crate::{
 
 /// Registrations that have been under way for longer died with their server.
 const ABANDONED: i64 = 5 * 60 * 1_000_000;
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 const SWEPT_AT_ONCE: u32 = 50;
 /// Names of the credential that verifies deliveries, where the account carries it.
 const SECRET_FIELDS: [&str; 3] = ["webhook_secret", "signing_secret", "secret"];
@@ -65,9 +65,7 @@ pub struct Created {
 /// Creates a trigger and registers it.
 pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem> {
     let catalogue = context.catalogue.snapshot();
-    let app = catalogue
-        .apps()
-        .find(|app| app.trigger(&wanted.name).is_some());
+    let app = catalogue.apps().find(|app| app.trigger(&wanted.name).is_some());
     let (Some(app), project) = (app.cloned(), wanted.project.clone()) else {
         return Err(Problem::field("/trigger", "there is no such trigger type"));
     };
@@ -77,26 +75,17 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
     if !app.script().has("register") {
         let reason = Some("set it up at the provider; waiting for the first request");
         let now = clock::now();
-        let set = context
-            .store
-            .set_status(&project, &trigger.id, "active", reason, now)
-            .await?;
+        let set = context.store.set_status(&project, &trigger.id, "active", reason, now).await?;
         let trigger = set.ok_or_else(Problem::internal)?;
         let secret_to_enter = secret.map(|secret| secret.expose_secret().to_owned());
-        return Ok(Created {
-            trigger,
-            secret_to_enter,
-        });
+        return Ok(Created { trigger, secret_to_enter });
     }
     let call = Call::new(context, app, &trigger, secret, account);
     match call.register().await {
         Ok(registration) => {
             let trigger = registered(context, &call, &trigger, registration).await?;
             info!(trigger = %trigger.id, name = %trigger.name, "trigger registered");
-            Ok(Created {
-                trigger,
-                secret_to_enter: None,
-            })
+            Ok(Created { trigger, secret_to_enter: None })
         }
         Err(error) => {
             undo(context, &call, &trigger, &error).await;
@@ -114,39 +103,23 @@ pub async fn reconfigure(
     trigger: Trigger,
     config: Value,
 ) -> Result<Trigger, Problem> {
-    let next = Trigger {
-        config: config.clone(),
-        ..trigger.clone()
-    };
-    let patch = TriggerPatch {
-        config: Some(config),
-        ..TriggerPatch::default()
-    };
+    let next = Trigger { config: config.clone(), ..trigger.clone() };
+    let patch = TriggerPatch { config: Some(config), ..TriggerPatch::default() };
     let catalogue = context.catalogue.snapshot();
-    let app = catalogue
-        .app(&trigger.app)
-        .cloned()
-        .ok_or_else(|| gone(&trigger))?;
+    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(&trigger))?;
     if !app.script().has("register") {
         let now = clock::now();
-        let changed = context
-            .store
-            .update_trigger(&trigger.project_id, &trigger.id, &patch, now)
-            .await?;
+        let changed =
+            context.store.update_trigger(&trigger.project_id, &trigger.id, &patch, now).await?;
         return changed.ok_or_else(Problem::internal);
     }
     let old = Call::existing(context, app.clone(), &trigger).await?;
     let new = Call::existing(context, app, &next).await?;
-    old.unregister()
-        .await
-        .map_err(|error| problem(&old, &error))?;
+    old.unregister().await.map_err(|error| problem(&old, &error))?;
     match new.register().await {
         Ok(registration) => {
             let (project, now) = (&trigger.project_id, clock::now());
-            context
-                .store
-                .update_trigger(project, &trigger.id, &patch, now)
-                .await?;
+            context.store.update_trigger(project, &trigger.id, &patch, now).await?;
             registered(context, &new, &next, registration).await
         }
         Err(refused) => Err(put_back(context, &old, &trigger, problem(&new, &refused)).await),
@@ -156,9 +129,7 @@ pub async fn reconfigure(
 /// Restores the old subscription, or marks the trigger as broken, and says which.
 async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Problem) -> Problem {
     let restored = match old.register().await {
-        Ok(registration) => registered(context, old, trigger, registration)
-            .await
-            .is_ok(),
+        Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
         Err(error) => {
             error!(trigger = %trigger.id, %error, "the old subscription could not be put back");
             false
@@ -169,10 +140,8 @@ async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Prob
     }
     let reason = Some("the configuration could not be changed, and the old subscription is gone");
     let now = clock::now();
-    if let Err(error) = context
-        .store
-        .set_status(&trigger.project_id, &trigger.id, "error", reason, now)
-        .await
+    if let Err(error) =
+        context.store.set_status(&trigger.project_id, &trigger.id, "error", reason, now).await
     {
         error!(trigger = %trigger.id, %error, "its status could not be set");
     }
@@ -192,10 +161,7 @@ pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(
         }
         warn!(trigger = %trigger.id, "deleted by force; its subscription may remain at the provider");
     }
-    context
-        .store
-        .delete_trigger(&trigger.project_id, &trigger.id)
-        .await?;
+    context.store.delete_trigger(&trigger.project_id, &trigger.id).await?;
     context.subscribers.forget(&trigger.id).await;
     info!(trigger = %trigger.id, name = %trigger.name, "trigger deleted");
     Ok(())
@@ -203,17 +169,12 @@ pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(
 
 async fn unsubscribe(context: &Shared, trigger: &Trigger) -> Result<(), Problem> {
     let catalogue = context.catalogue.snapshot();
-    let app = catalogue
-        .app(&trigger.app)
-        .cloned()
-        .ok_or_else(|| gone(trigger))?;
+    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(trigger))?;
     if trigger.external_id.is_none() || !app.script().has("unregister") {
         return Ok(());
     }
     let call = Call::existing(context, app, trigger).await?;
-    call.unregister()
-        .await
-        .map_err(|error| problem(&call, &error))
+    call.unregister().await.map_err(|error| problem(&call, &error))
 }
 
 /// Removes what registrations left behind when their server died, now and then, for ever.
@@ -222,11 +183,7 @@ pub async fn sweep_abandoned(context: Shared) {
     loop {
         tick.tick().await;
         let before = clock::now() - ABANDONED;
-        match context
-            .store
-            .abandoned_registrations(before, SWEPT_AT_ONCE)
-            .await
-        {
+        match context.store.abandoned_registrations(before, SWEPT_AT_ONCE).await {
             Ok(triggers) => {
                 for trigger in triggers {
                     sweep(&context, &trigger).await;
@@ -264,11 +221,7 @@ async fn undo(context: &Shared, call: &Call, trigger: &Trigger, error: &Lifecycl
 }
 
 async fn forget(context: &Shared, trigger: &Trigger) {
-    if let Err(error) = context
-        .store
-        .delete_trigger(&trigger.project_id, &trigger.id)
-        .await
-    {
+    if let Err(error) = context.store.delete_trigger(&trigger.project_id, &trigger.id).await {
         error!(trigger = %trigger.id, %error, "its row stays until the next sweep");
     }
     context.subscribers.forget(&trigger.id).await;
@@ -306,10 +259,8 @@ async fn registered(
         definition_version: call.app.version.clone(),
     };
     let now = clock::now();
-    let stored = context
-        .store
-        .set_registration(&trigger.project_id, &trigger.id, &registered, now)
-        .await?;
+    let stored =
+        context.store.set_registration(&trigger.project_id, &trigger.id, &registered, now).await?;
     context.subscribers.forget(&trigger.id).await;
     stored.ok_or_else(|| Problem::conflict("the trigger was deleted while it was registered"))
 }
@@ -322,12 +273,7 @@ async fn linked_account(
     id: Option<&str>,
 ) -> Result<Option<hearken_engine::AccountContext>, Problem> {
     let Some(id) = id else {
-        if app
-            .definition
-            .auth
-            .iter()
-            .any(|auth| auth.kind == AuthKind::None)
-        {
+        if app.definition.auth.iter().any(|auth| auth.kind == AuthKind::None) {
             return Ok(None);
         }
         let message = format!(
@@ -337,15 +283,11 @@ async fn linked_account(
         return Err(Problem::field("/linked_account_id", message));
     };
     let account = context.store.account(project, id).await?;
-    let account = account
-        .filter(|account| account.app == app.slug)
-        .ok_or_else(|| {
-            let message = format!(
-                "there is no linked account of {} with this id",
-                app.definition.title
-            );
-            Problem::field("/linked_account_id", message)
-        })?;
+    let account = account.filter(|account| account.app == app.slug).ok_or_else(|| {
+        let message =
+            format!("there is no linked account of {} with this id", app.definition.title);
+        Problem::field("/linked_account_id", message)
+    })?;
     call::open_account(context, &account).map(Some)
 }
 
@@ -359,11 +301,7 @@ fn new_row(
     let id = ids::new(ids::TRIGGER);
     let now = clock::now();
     let mut trigger = Trigger {
-        webhook_url: format!(
-            "{}/v1/webhooks/{}/{id}",
-            context.config.public_url(),
-            app.slug
-        ),
+        webhook_url: format!("{}/v1/webhooks/{}/{id}", context.config.public_url(), app.slug),
         id,
         project_id: wanted.project,
         app: app.slug.clone(),
@@ -387,9 +325,7 @@ fn new_row(
         updated_at: now,
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
-    trigger.secret = made
-        .as_ref()
-        .map(|secret| context.vault.seal(secret_place(&trigger), secret));
+    trigger.secret = made.as_ref().map(|secret| context.vault.seal(secret_place(&trigger), secret));
     Ok((trigger, made))
 }
 
@@ -398,10 +334,7 @@ fn account_secret(app: &App, account: &hearken_engine::AccountContext) -> Option
     if app.definition.secret.scope == SecretScope::Trigger {
         return None;
     }
-    SECRET_FIELDS
-        .iter()
-        .find_map(|field| account.credentials.get(*field))
-        .cloned()
+    SECRET_FIELDS.iter().find_map(|field| account.credentials.get(*field)).cloned()
 }
 
 fn make_secret(form: &Generate) -> SecretString {
@@ -415,31 +348,17 @@ fn make_secret(form: &Generate) -> SecretString {
 }
 
 fn gone(trigger: &Trigger) -> Problem {
-    Problem::conflict(format!(
-        "the app `{}` is not loaded; see GET /v1/apps",
-        trigger.app
-    ))
+    Problem::conflict(format!("the app `{}` is not loaded; see GET /v1/apps", trigger.app))
 }
 
 /// A failed call as the API tells it.
 fn problem(call: &Call, error: &LifecycleError) -> Problem {
     let title = &call.app.definition.title;
     match error {
-        LifecycleError::Provider {
-            status,
-            message,
-            hint,
-        } => {
-            let hint = hint
-                .as_ref()
-                .map(|hint| format!(" {hint}"))
-                .unwrap_or_default();
+        LifecycleError::Provider { status, message, hint } => {
+            let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
             let (answer, code, verb) = if (400..500).contains(status) {
-                (
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "provider_refused",
-                    "refused",
-                )
+                (StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", "refused")
             } else {
                 (StatusCode::BAD_GATEWAY, "provider_failed", "failed")
             };
@@ -456,19 +375,13 @@ fn problem(call: &Call, error: &LifecycleError) -> Problem {
                 format!("{title} did not answer within {seconds} s; nothing was created here");
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "provider_timeout", detail)
         }
-        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "egress_denied",
-            error.to_string(),
-        ),
+        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "egress_denied", error.to_string())
+        }
         LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => {
             error!(app = %call.app.slug, %error, "a lifecycle call failed");
             let detail = format!("{}/connector.rhai: {error}", call.app.slug);
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "app_script_failed",
-                detail,
-            )
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "app_script_failed", detail)
         }
     }
 }

@@ -61,9 +61,7 @@ pub async fn serve(
 }
 
 async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
-    let store = Store::open(&config.database_url)
-        .await
-        .context("cannot open the database")?;
+    let store = Store::open(&config.database_url).await.context("cannot open the database")?;
     let vault = Vault::new(&keys.master)?;
     api::auth::bootstrap_root_key(&store, &keys.root).await?;
     let catalogue = LiveCatalogue::open(config.apps_dir.clone());
@@ -71,15 +69,7 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
     let egress = Egress::new(&config.egress_allow, timeout)?;
     let subscribers = Subscribers::new(config.limits.webhooks_per_second);
     let keys = api::auth::Keys::new(config.limits.api_per_second);
-    Ok(Arc::new(Context {
-        config,
-        store,
-        vault,
-        catalogue,
-        egress,
-        keys,
-        subscribers,
-    }))
+    Ok(Arc::new(Context { config, store, vault, catalogue, egress, keys, subscribers }))
 }
 
 fn watch_apps(context: &Shared) -> anyhow::Result<hearken_engine::reload::Watcher> {
@@ -123,10 +113,7 @@ fn count_apps(context: &Shared) {
 }
 
 /// Tells a newcomer where everything is, on standard output, so that it is no log line.
-#[expect(
-    clippy::print_stdout,
-    reason = "the banner is for the person at the terminal"
-)]
+#[expect(clippy::print_stdout, reason = "the banner is for the person at the terminal")]
 fn announce(context: &Shared, keys: &Keys) {
     let config = &context.config;
     let catalogue = context.catalogue.snapshot();
@@ -148,10 +135,7 @@ fn announce(context: &Shared, keys: &Keys) {
         config.apps_dir.display()
     );
     if keys.root_is_new {
-        println!(
-            "  Root key    {} (shown this once)",
-            keys.root.expose_secret()
-        );
+        println!("  Root key    {} (shown this once)", keys.root.expose_secret());
     }
     println!("  API keys    hearken key create --name my-agent\n");
 }

@@ -61,13 +61,7 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let (read, write) = dialect::connect(url).await?;
         let writer = Writer::start(write.clone());
-        Ok(Self {
-            inner: Arc::new(Inner {
-                read,
-                write,
-                writer,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { read, write, writer }) })
     }
 
     /// Commits what was handed over, then closes every connection. Later calls fail.
@@ -80,9 +74,7 @@ impl Store {
     /// Whether requests can be stored right now.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.inner.writer.check()?;
-        self.read()
-            .rows::<(i64,)>(Statement::new("SELECT CAST(1 AS BIGINT)"))
-            .await?;
+        self.read().rows::<(i64,)>(Statement::new("SELECT CAST(1 AS BIGINT)")).await?;
         Ok(())
     }
 

@@ -24,10 +24,7 @@ const DOORS: [(&str, &[&str]); 8] = [
     ("rhai", &["engine/src/script.rs", "engine/src/script/"]),
     ("notify", &["engine/src/reload.rs"]),
     ("jsonschema", &["engine/src/schema.rs"]),
-    (
-        "jsonpath_rust",
-        &["engine/src/filter.rs", "engine/src/filter/"],
-    ),
+    ("jsonpath_rust", &["engine/src/filter.rs", "engine/src/filter/"]),
     ("serde_yaml", &["engine/src/yaml.rs"]),
     ("clap_complete", &["src/cli.rs"]),
 ];
@@ -53,23 +50,14 @@ fn no_code_names_a_provider() {
             }
         }
     }
-    none(
-        &wrong,
-        "everything about a provider belongs into its app folder",
-    );
+    none(&wrong, "everything about a provider belongs into its app folder");
 }
 
 #[test]
 fn every_file_says_what_it_is_for() {
     let silent = |source: &Source| !source.text.trim_start().starts_with("//!");
-    let wrong = sources(&ALL)
-        .into_iter()
-        .filter(silent)
-        .map(|source| source.path);
-    none(
-        &wrong.collect::<Vec<_>>(),
-        "open the file with one or a few `//!` sentences",
-    );
+    let wrong = sources(&ALL).into_iter().filter(silent).map(|source| source.path);
+    none(&wrong.collect::<Vec<_>>(), "open the file with one or a few `//!` sentences");
 }
 
 #[test]
@@ -81,10 +69,7 @@ fn files_stay_short() {
             wrong.push(format!("{}: {lines} lines", source.path));
         }
     }
-    none(
-        &wrong,
-        &format!("split files of more than {FILE_LINES} lines by what they are about"),
-    );
+    none(&wrong, &format!("split files of more than {FILE_LINES} lines by what they are about"));
 }
 
 #[test]
@@ -97,10 +82,7 @@ fn functions_fit_on_a_screen() {
             }
         }
     }
-    none(
-        &wrong,
-        &format!("no function is longer than {FUNCTION_LINES} lines"),
-    );
+    none(&wrong, &format!("no function is longer than {FUNCTION_LINES} lines"));
 }
 
 #[test]
@@ -126,109 +108,68 @@ fn nothing_is_excused_without_a_reason() {
     let mut wrong = Vec::new();
     for source in sources(&ALL) {
         for (number, line) in source.code_lines() {
-            let attribute = line
-                .trim_start()
-                .trim_start_matches("#!")
-                .trim_start_matches('#');
+            let attribute = line.trim_start().trim_start_matches("#!").trim_start_matches('#');
             if attribute.starts_with("[allow(") || attribute.starts_with("[ignore]") {
                 wrong.push(format!("{}:{number}", source.path));
             }
         }
     }
-    none(
-        &wrong,
-        "use #[expect(…, reason = …)], which complains once it is no longer needed",
-    );
+    none(&wrong, "use #[expect(…, reason = …)], which complains once it is no longer needed");
 }
 
 #[test]
 fn the_engine_knows_no_network_and_no_database() {
     let known = dependencies("engine/Cargo.toml");
-    let wrong: Vec<_> = NOT_IN_THE_ENGINE
-        .iter()
-        .filter(|name| known.contains(**name))
-        .collect();
+    let wrong: Vec<_> = NOT_IN_THE_ENGINE.iter().filter(|name| known.contains(**name)).collect();
     assert!(wrong.is_empty(), "engine/Cargo.toml depends on {wrong:?}");
 }
 
 #[test]
 fn both_databases_have_the_same_migrations() {
-    let (sqlite, postgres) = (
-        names_in("migrations/sqlite"),
-        names_in("migrations/postgres"),
-    );
-    assert_eq!(
-        sqlite, postgres,
-        "a migration is written for both databases, under one name"
-    );
+    let (sqlite, postgres) = (names_in("migrations/sqlite"), names_in("migrations/postgres"));
+    assert_eq!(sqlite, postgres, "a migration is written for both databases, under one name");
     for (index, name) in sqlite.iter().enumerate() {
         let number = format!("{:04}_", index + 1);
-        assert!(
-            name.starts_with(&number),
-            "{name} should be number {number}"
-        );
+        assert!(name.starts_with(&number), "{name} should be number {number}");
     }
 }
 
 #[test]
 fn every_dependency_is_accounted_for() {
-    let used: BTreeSet<String> = ["Cargo.toml", "engine/Cargo.toml"]
-        .into_iter()
-        .flat_map(dependencies)
-        .collect();
+    let used: BTreeSet<String> =
+        ["Cargo.toml", "engine/Cargo.toml"].into_iter().flat_map(dependencies).collect();
     let text = read("docs/dependencies.md");
     let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
     let listed: BTreeSet<String> = text.lines().filter_map(row).collect();
     let missing: Vec<_> = used.difference(&listed).collect();
-    assert!(
-        missing.is_empty(),
-        "say in docs/dependencies.md why these are needed: {missing:?}"
-    );
+    assert!(missing.is_empty(), "say in docs/dependencies.md why these are needed: {missing:?}");
     let gone: Vec<_> = listed.difference(&used).collect();
-    assert!(
-        gone.is_empty(),
-        "docs/dependencies.md lists what is no longer used: {gone:?}"
-    );
+    assert!(gone.is_empty(), "docs/dependencies.md lists what is no longer used: {gone:?}");
 }
 
 #[test]
 fn locked_versions_come_from_the_public_registries() {
-    for line in read("Cargo.lock")
-        .lines()
-        .filter(|line| line.starts_with("source = "))
-    {
+    for line in read("Cargo.lock").lines().filter(|line| line.starts_with("source = ")) {
         let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
         assert_eq!(line, public, "Cargo.lock names another source");
     }
     for lock in package_locks(&root()) {
         let text = fs::read_to_string(&lock).unwrap();
-        for line in text
-            .lines()
-            .filter(|line| line.trim_start().starts_with("\"resolved\":"))
-        {
+        for line in text.lines().filter(|line| line.trim_start().starts_with("\"resolved\":")) {
             let public = line.contains("\"https://registry.npmjs.org/");
-            assert!(
-                public,
-                "{} names another source: {}",
-                lock.display(),
-                line.trim()
-            );
+            assert!(public, "{} names another source: {}", lock.display(), line.trim());
         }
     }
 }
 
 impl Source {
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line))
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
     /// Lines that are not comments.
     fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.lines()
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        self.lines().filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 }
 
@@ -268,10 +209,7 @@ fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
-        [before, after]
-            .into_iter()
-            .flatten()
-            .all(|c| !c.is_alphanumeric())
+        [before, after].into_iter().flatten().all(|c| !c.is_alphanumeric())
     })
 }
 
@@ -308,12 +246,7 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
             collect(&path, found);
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let path = path
-                .strip_prefix(root())
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let path = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
             found.push(Source { path, text });
         }
     }
@@ -321,10 +254,7 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
 
 fn package_locks(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for path in fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-    {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && !["node_modules", "target", ".git", "data"].contains(&name) {
             found.extend(package_locks(&path));

@@ -9,12 +9,8 @@ use hearken::accounts::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-const PLACE: Place<'static> = Place {
-    table: "triggers",
-    column: "secret",
-    row: "trg_1",
-    project: "prj_1",
-};
+const PLACE: Place<'static> =
+    Place { table: "triggers", column: "secret", row: "trg_1", project: "prj_1" };
 const SECRET: &str = "whsec_canary \u{1f512} with text";
 
 fn vault(keys: &[&SecretString]) -> Vault {
@@ -49,40 +45,16 @@ fn another_place_stays_closed() {
     let vault = vault(&[&Vault::generate_key()]);
     let sealed = vault.seal(PLACE, &secret());
     let elsewhere = [
-        Place {
-            table: "linked_accounts",
-            ..PLACE
-        },
-        Place {
-            column: "credentials",
-            ..PLACE
-        },
-        Place {
-            row: "trg_2",
-            ..PLACE
-        },
-        Place {
-            project: "prj_2",
-            ..PLACE
-        },
+        Place { table: "linked_accounts", ..PLACE },
+        Place { column: "credentials", ..PLACE },
+        Place { row: "trg_2", ..PLACE },
+        Place { project: "prj_2", ..PLACE },
         // The same bytes in all, divided differently.
-        Place {
-            table: "triggerss",
-            column: "ecret",
-            ..PLACE
-        },
-        Place {
-            row: "trg_1prj_1",
-            project: "",
-            ..PLACE
-        },
+        Place { table: "triggerss", column: "ecret", ..PLACE },
+        Place { row: "trg_1prj_1", project: "", ..PLACE },
     ];
     for place in elsewhere {
-        assert_eq!(
-            closed(&vault, place, &sealed),
-            VaultError::Tampered,
-            "{place:?}"
-        );
+        assert_eq!(closed(&vault, place, &sealed), VaultError::Tampered, "{place:?}");
     }
 }
 
@@ -92,11 +64,7 @@ fn any_changed_character_is_noticed() {
     let sealed = vault.seal(PLACE, &secret());
     for position in 0..sealed.len() {
         let mut changed = sealed.clone().into_bytes();
-        changed[position] = if changed[position] == b'A' {
-            b'B'
-        } else {
-            b'A'
-        };
+        changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
         assert!(vault.open(PLACE, &changed).is_err(), "position {position}");
     }
@@ -107,10 +75,7 @@ fn any_truncation_is_noticed() {
     let vault = vault(&[&Vault::generate_key()]);
     let sealed = vault.seal(PLACE, &secret());
     for length in 0..sealed.len() {
-        assert!(
-            vault.open(PLACE, &sealed[..length]).is_err(),
-            "length {length}"
-        );
+        assert!(vault.open(PLACE, &sealed[..length]).is_err(), "length {length}");
     }
     assert!(vault.open(PLACE, &format!("{sealed}AA")).is_err());
     assert!(vault.open(PLACE, &format!("{sealed}.")).is_err());
@@ -132,24 +97,15 @@ fn parts_of_two_records_do_not_fit() {
     let (one, two) = (vault.seal(PLACE, &secret()), vault.seal(PLACE, &secret()));
     let (head, _) = one.rsplit_once('.').unwrap();
     let (_, text) = two.rsplit_once('.').unwrap();
-    assert_eq!(
-        closed(&vault, PLACE, &format!("{head}.{text}")),
-        VaultError::Tampered
-    );
+    assert_eq!(closed(&vault, PLACE, &format!("{head}.{text}")), VaultError::Tampered);
 }
 
 #[test]
 fn the_wrong_master_key_is_named() {
-    let (mine, other) = (
-        vault(&[&Vault::generate_key()]),
-        vault(&[&Vault::generate_key()]),
-    );
+    let (mine, other) = (vault(&[&Vault::generate_key()]), vault(&[&Vault::generate_key()]));
     let sealed = mine.seal(PLACE, &secret());
     let id = sealed.split('.').nth(1).unwrap();
-    assert_eq!(
-        closed(&other, PLACE, &sealed),
-        VaultError::UnknownKey(id.to_owned())
-    );
+    assert_eq!(closed(&other, PLACE, &sealed), VaultError::UnknownKey(id.to_owned()));
 
     // Nor does it help to claim that the other key sealed it.
     let others = other.seal(PLACE, &secret());
@@ -169,25 +125,13 @@ fn master_keys_rotate() {
     assert_eq!(during.open(PLACE, &sealed).unwrap().expose_secret(), SECRET);
     let moved = during.rekey(PLACE, &sealed).unwrap();
     assert!(!during.needs_rekey(&moved));
-    assert!(
-        !during.needs_rekey(&during.seal(PLACE, &secret())),
-        "the first key seals"
-    );
+    assert!(!during.needs_rekey(&during.seal(PLACE, &secret())), "the first key seals");
 
     let after = vault(&[&new]);
     assert_eq!(after.open(PLACE, &moved).unwrap().expose_secret(), SECRET);
-    assert!(matches!(
-        closed(&after, PLACE, &sealed),
-        VaultError::UnknownKey(_)
-    ));
-    let elsewhere = Place {
-        row: "trg_2",
-        ..PLACE
-    };
-    assert!(
-        during.rekey(elsewhere, &sealed).is_err(),
-        "it cannot be moved while re-keying"
-    );
+    assert!(matches!(closed(&after, PLACE, &sealed), VaultError::UnknownKey(_)));
+    let elsewhere = Place { row: "trg_2", ..PLACE };
+    assert!(during.rekey(elsewhere, &sealed).is_err(), "it cannot be moved while re-keying");
 }
 
 #[test]
@@ -197,10 +141,7 @@ fn unusable_master_keys_are_refused() {
     assert_eq!(error(" , "), VaultError::NoKey);
     assert_eq!(error("c2hvcnQ="), VaultError::BadKey(1));
     let good = Vault::generate_key();
-    assert_eq!(
-        error(&format!("{}, canary!", good.expose_secret())),
-        VaultError::BadKey(2)
-    );
+    assert_eq!(error(&format!("{}, canary!", good.expose_secret())), VaultError::BadKey(2));
 }
 
 #[test]
@@ -209,14 +150,8 @@ fn nothing_secret_is_printed() {
     let vault = vault(&[&key]);
     let sealed = vault.seal(PLACE, &secret());
     let error = closed(&vault, Place { row: "", ..PLACE }, &sealed);
-    let printed = format!(
-        "{vault:?} {error:?} {error} {:?}",
-        vault.open(PLACE, &sealed)
-    );
-    assert!(
-        !printed.contains(key.expose_secret()) && !printed.contains("canary"),
-        "{printed}"
-    );
+    let printed = format!("{vault:?} {error:?} {error} {:?}", vault.open(PLACE, &sealed));
+    assert!(!printed.contains(key.expose_secret()) && !printed.contains("canary"), "{printed}");
 }
 
 fn closed(vault: &Vault, place: Place<'_>, sealed: &str) -> VaultError {

@@ -92,10 +92,7 @@ impl App {
         if let Ok(url) = url::Url::parse(base_url)
             && let Some(host) = url.host_str()
         {
-            hosts.push(
-                url.port()
-                    .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
-            );
+            hosts.push(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
         }
         hosts
     }

@@ -31,18 +31,12 @@ impl Catalogue {
         let mut next = Self::default();
         let slugs = match slugs(root) {
             Ok(slugs) if slugs.is_empty() && previous.is_some_and(|old| !old.apps.is_empty()) => {
-                next.keep_all(
-                    previous,
-                    "the apps folder is empty now; its apps go on serving",
-                );
+                next.keep_all(previous, "the apps folder is empty now; its apps go on serving");
                 return next;
             }
             Ok(slugs) => slugs,
             Err(error) => {
-                next.keep_all(
-                    previous,
-                    &format!("the apps folder cannot be read: {error}"),
-                );
+                next.keep_all(previous, &format!("the apps folder cannot be read: {error}"));
                 return next;
             }
         };
@@ -85,8 +79,7 @@ impl Catalogue {
         if let Some(previous) = previous {
             self.apps.clone_from(&previous.apps);
         }
-        self.problems
-            .insert(ROOT.to_owned(), vec![Problem::new(".", message)]);
+        self.problems.insert(ROOT.to_owned(), vec![Problem::new(".", message)]);
     }
 }
 

@@ -84,9 +84,7 @@ pub struct When(Filter);
 impl<'de> Deserialize<'de> for When {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let source = Value::deserialize(deserializer)?;
-        Filter::compile(&source)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        Filter::compile(&source).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -116,10 +114,7 @@ impl Challenge {
         let root = document.root();
         match self {
             Self::Ping { when, .. } => when.holds(document).then(|| ("ping", text("ok"))),
-            Self::QueryEcho {
-                parameter,
-                token_parameter,
-            } => {
+            Self::QueryEcho { parameter, token_parameter } => {
                 let value = root["query"].get(parameter)?.as_str()?;
                 if let Some(token) = token_parameter {
                     let given = root["query"].get(token)?.as_str()?;
@@ -127,12 +122,7 @@ impl Challenge {
                 }
                 Some(("query_echo", text(value)))
             }
-            Self::JsonEcho {
-                when,
-                field,
-                reply_field,
-                ..
-            } => {
+            Self::JsonEcho { when, field, reply_field, .. } => {
                 let value = when.holds(document).then(|| document.body().get(field))??;
                 let plain = value.as_str().unwrap_or_default();
                 let reply = reply_field
@@ -140,10 +130,7 @@ impl Challenge {
                     .map_or_else(|| text(plain), |name| json_reply(&json!({ name: value })));
                 Some(("json_echo", reply))
             }
-            Self::HeaderEcho {
-                header,
-                reply_header,
-            } => {
+            Self::HeaderEcho { header, reply_header } => {
                 let value = root["headers"].get(header.to_ascii_lowercase())?.as_str()?;
                 let mut reply = text("");
                 let name = reply_header.as_ref().unwrap_or(header);
@@ -151,19 +138,9 @@ impl Challenge {
                 Some(("header_echo", reply))
             }
             Self::HmacEcho {
-                when,
-                field,
-                reply_field,
-                reply_hmac_field,
-                encoding,
-                prefix,
-                ..
+                when, field, reply_field, reply_hmac_field, encoding, prefix, ..
             } => {
-                let from = if root["method"] == "GET" {
-                    &root["query"]
-                } else {
-                    document.body()
-                };
+                let from = if root["method"] == "GET" { &root["query"] } else { document.body() };
                 let value = when.holds(document).then(|| from.get(field)?.as_str())??;
                 let mac = encoding.encode(&hmac(secrets.first()?, value));
                 let mut answer = Map::new();
@@ -195,9 +172,5 @@ fn json_reply(body: &Value) -> Reply {
 
 fn reply(content_type: &str, body: Vec<u8>) -> Reply {
     let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-    Reply {
-        status: 200,
-        headers,
-        body,
-    }
+    Reply { status: 200, headers, body }
 }

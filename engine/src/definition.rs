@@ -188,11 +188,7 @@ pub struct Ingress {
 
 impl Default for Ingress {
     fn default() -> Self {
-        Self {
-            content_types: vec![ContentType::Json],
-            form_field: None,
-            body_limit: 1 << 20,
-        }
+        Self { content_types: vec![ContentType::Json], form_field: None, body_limit: 1 << 20 }
     }
 }
 

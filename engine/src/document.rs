@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     Rejection, Request, Verified,
@@ -49,15 +49,15 @@ impl Document {
 
     fn with_body(request: &Request, body: Value) -> Self {
         let headers = joined(request.headers.iter());
-        let query = joined(
-            request
-                .query
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
-        Self(Arc::new(json!({
-            "method": request.method, "query": query, "headers": headers, "body": body,
-        })))
+        let query =
+            joined(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let mut root = Map::new();
+        root.insert("method".to_owned(), request.method.as_str().into());
+        root.insert("query".to_owned(), query);
+        root.insert("headers".to_owned(), headers);
+        // Moved, not copied: it may be 25 MiB.
+        root.insert("body".to_owned(), body);
+        Self(Arc::new(Value::Object(root)))
     }
 }
 
@@ -87,12 +87,7 @@ fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rej
         (None, _) if ingress.content_types == [ContentType::Json] => return Ok(ContentType::Json),
         (None, _) => return unsupported("none"),
     };
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let known = match essence.as_str() {
         "application/x-www-form-urlencoded" => ContentType::Form,
         "text/plain" => ContentType::Text,
@@ -100,11 +95,7 @@ fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rej
         json if json.starts_with("application/") && json.ends_with("+json") => ContentType::Json,
         _ => return unsupported(declared),
     };
-    if ingress.content_types.contains(&known) {
-        Ok(known)
-    } else {
-        unsupported(declared)
-    }
+    if ingress.content_types.contains(&known) { Ok(known) } else { unsupported(declared) }
 }
 
 fn json_body(body: &[u8]) -> Result<Value, Rejection> {
@@ -120,11 +111,7 @@ fn form_body(body: &[u8], ingress: &Ingress) -> Result<Value, Rejection> {
     text_body(body)?;
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
     let Some(field) = &ingress.form_field else {
-        return Ok(joined(
-            fields
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        ));
+        return Ok(joined(fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
     };
     let payload = fields
         .iter()

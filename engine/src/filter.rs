@@ -12,7 +12,7 @@ use std::fmt;
 
 use jsonpath_rust::{
     parser::{model::JpQuery, parse_json_path},
-    query::js_path_process,
+    query::{QueryRef, js_path_process},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -109,13 +109,7 @@ pub struct DecidingClause {
 
 impl fmt::Display for DecidingClause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            operator,
-            expected,
-            actual,
-            ..
-        } = self;
+        let Self { path, operator, expected, actual, .. } = self;
         write!(f, "{path} is {actual}, asked for: {operator} {expected}")
     }
 }
@@ -154,11 +148,7 @@ fn compile(
     clauses: &mut usize,
 ) -> Result<Node, FilterError> {
     if depth > DEPTH {
-        return Err(error(
-            pointer,
-            format!("filters nest at most {DEPTH} deep"),
-            None,
-        ));
+        return Err(error(pointer, format!("filters nest at most {DEPTH} deep"), None));
     }
     let hint = "Write a clause such as { \"path\": \"$.status\", \"equals\": \"paid\" }.";
     let Some(object) = source.as_object() else {
@@ -211,15 +201,8 @@ fn list(
     clauses: &mut usize,
 ) -> Result<Vec<Node>, FilterError> {
     let pointer = member(pointer, key);
-    let Some(branches) = object[key]
-        .as_array()
-        .filter(|branches| !branches.is_empty())
-    else {
-        return Err(error(
-            &pointer,
-            format!("`{key}` takes a list of at least one filter"),
-            None,
-        ));
+    let Some(branches) = object[key].as_array().filter(|branches| !branches.is_empty()) else {
+        return Err(error(&pointer, format!("`{key}` takes a list of at least one filter"), None));
     };
     let branches = branches.iter().enumerate();
     branches
@@ -229,24 +212,14 @@ fn list(
 
 fn clause(object: &Map<String, Value>, pointer: &str) -> Result<Node, FilterError> {
     let at = member(pointer, "path");
-    let path = object["path"]
-        .as_str()
-        .ok_or_else(|| error(&at, "`path` takes text", None))?;
+    let path = object["path"].as_str().ok_or_else(|| error(&at, "`path` takes text", None))?;
     let query = guarded_path(path).map_err(|message| {
-        error(
-            &at,
-            message,
-            Some("Write a JSONPath such as $.pull_request.merged."),
-        )
+        error(&at, message, Some("Write a JSONPath such as $.pull_request.merged."))
     })?;
     let mut operators = object.iter().filter(|(key, _)| *key != "path");
     let (Some((name, expected)), None) = (operators.next(), operators.next()) else {
         let hint = "Give one of equals, not_equals, in, contains, exists, gt, gte, lt, lte, regex.";
-        return Err(error(
-            pointer,
-            "a clause has exactly one operator",
-            Some(hint),
-        ));
+        return Err(error(pointer, "a clause has exactly one operator", Some(hint)));
     };
     let operator =
         operator(name, expected).map_err(|message| error(&member(pointer, name), message, None))?;
@@ -285,18 +258,12 @@ fn guarded_path(path: &str) -> Result<JpQuery, String> {
 
 fn judge(node: &Node, document: &Value) -> Verdict {
     match node {
-        Node::Everything => Verdict {
-            matched: true,
-            clause: None,
-        },
+        Node::Everything => Verdict { matched: true, clause: None },
         Node::All(branches) => decide(branches, document, false),
         Node::Any(branches) => decide(branches, document, true),
         Node::Not(inner) => {
             let Verdict { matched, clause } = judge(inner, document);
-            Verdict {
-                matched: !matched,
-                clause,
-            }
+            Verdict { matched: !matched, clause }
         }
         Node::Clause(clause) => clause.judge(document),
     }
@@ -304,10 +271,7 @@ fn judge(node: &Node, document: &Value) -> Verdict {
 
 /// The verdict of the first branch that settles the matter, or of the last.
 fn decide(branches: &[Node], document: &Value, settles: bool) -> Verdict {
-    let mut last = Verdict {
-        matched: !settles,
-        clause: None,
-    };
+    let mut last = Verdict { matched: !settles, clause: None };
     for branch in branches {
         last = judge(branch, document);
         if last.matched == settles {
@@ -321,13 +285,7 @@ impl Clause {
     fn judge(&self, document: &Value) -> Verdict {
         // A path that fails on a document, for instance by comparing a list, selects nothing.
         let nodes: Vec<&Value> = js_path_process(&self.query, document)
-            .map(|found| {
-                found
-                    .into_iter()
-                    .take(NODES)
-                    .map(|node| node.val())
-                    .collect()
-            })
+            .map(|found| found.into_iter().take(NODES).map(QueryRef::val).collect())
             .unwrap_or_default();
         let deciding = DecidingClause {
             pointer: self.pointer.clone(),
@@ -336,10 +294,7 @@ impl Clause {
             expected: self.expected.clone(),
             actual: shown(&nodes),
         };
-        Verdict {
-            matched: self.operator.holds(&nodes),
-            clause: Some(deciding),
-        }
+        Verdict { matched: self.operator.holds(&nodes), clause: Some(deciding) }
     }
 }
 

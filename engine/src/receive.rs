@@ -66,10 +66,7 @@ impl App {
         let verified = self.verify(request, trigger)?;
         let document = Document::parse(&verified, &self.definition.ingress)?;
         let outcome = self.interpret(&document, &verified, trigger);
-        Ok(Received {
-            verified_by: verified.by(),
-            outcome,
-        })
+        Ok(Received { verified_by: verified.by(), outcome })
     }
 
     /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`.
@@ -79,14 +76,8 @@ impl App {
         trigger: &TriggerContext,
     ) -> Option<(&'static str, Reply)> {
         let document = Document::bodiless(request);
-        let unsigned = self
-            .definition
-            .challenges
-            .iter()
-            .filter(|challenge| !challenge.signed());
-        unsigned
-            .into_iter()
-            .find_map(|challenge| challenge.answer(&document, &trigger.secrets))
+        let unsigned = self.definition.challenges.iter().filter(|challenge| !challenge.signed());
+        unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &trigger.secrets))
     }
 
     fn interpret(
@@ -95,11 +86,7 @@ impl App {
         verified: &Verified<'_>,
         trigger: &TriggerContext,
     ) -> Outcome {
-        let challenges = self
-            .definition
-            .challenges
-            .iter()
-            .filter(|challenge| challenge.signed());
+        let challenges = self.definition.challenges.iter().filter(|challenge| challenge.signed());
         for challenge in challenges {
             if let Some((kind, reply)) = challenge.answer(document, &trigger.secrets) {
                 return Outcome::Challenge { kind, reply };
@@ -111,22 +98,15 @@ impl App {
         };
         let verdict = kind.matches.judge(document.root());
         if !verdict.matched {
-            let why = verdict
-                .clause
-                .map(|clause| clause.to_string())
-                .unwrap_or_default();
-            return Outcome::Ignored {
-                reason: format!("not what {} is about: {why}", kind.name),
-            };
+            let why = verdict.clause.map(|clause| clause.to_string()).unwrap_or_default();
+            return Outcome::Ignored { reason: format!("not what {} is about: {why}", kind.name) };
         }
         match self.script.events(document, trigger) {
-            Err(error) => Outcome::Failed {
-                reason: error.to_string(),
-            },
+            Err(error) => Outcome::Failed { reason: error.to_string() },
             Ok(Mapped::Skipped(reason)) => Outcome::Ignored { reason },
-            Ok(Mapped::Events(events)) if events.is_empty() => Outcome::Ignored {
-                reason: "the app's script made no event of it".to_owned(),
-            },
+            Ok(Mapped::Events(events)) if events.is_empty() => {
+                Outcome::Ignored { reason: "the app's script made no event of it".to_owned() }
+            }
             Ok(Mapped::Events(events)) => {
                 Outcome::Events(self.complete(events, kind, verified.request()))
             }
@@ -161,11 +141,7 @@ impl App {
 }
 
 fn bounded(id: String) -> String {
-    if id.len() <= ID_BYTES {
-        id
-    } else {
-        hash(id.as_bytes())
-    }
+    if id.len() <= ID_BYTES { id } else { hash(id.as_bytes()) }
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -113,28 +113,23 @@ impl LiveCatalogue {
         on_change: impl Fn(&Reload) + Send + 'static,
     ) -> Result<Watcher, WatchError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (live, stopped) = (self.clone(), stop.clone());
-        let thread = thread::Builder::new()
-            .name("apps".to_owned())
-            .spawn(move || {
-                let (noticed, notices) = channel();
-                let _system = live.system_watcher(noticed);
-                live.follow(&stopped, &notices, &on_change);
-            })?;
-        Ok(Watcher {
-            stop,
-            thread: Some(thread),
-        })
+        let (live, flag) = (self.clone(), stop.clone());
+        let thread = thread::Builder::new().name("apps".to_owned()).spawn(move || {
+            let (sender, notices) = channel();
+            let _system = live.system_watcher(sender);
+            live.follow(&flag, &notices, &on_change);
+        })?;
+        Ok(Watcher { stop, thread: Some(thread) })
     }
 
     /// Asks the operating system for reports. Without them the looks every 30 seconds remain.
-    fn system_watcher(&self, noticed: Sender<()>) -> Option<RecommendedWatcher> {
+    fn system_watcher(&self, reports: Sender<()>) -> Option<RecommendedWatcher> {
         let report = move |event: notify::Result<notify::Event>| {
             // Reading a file is reported on some systems, and is no change.
             let read_only = event.is_ok_and(|event| event.kind.is_access());
             if !read_only {
                 // Nobody listens any more when the server stops.
-                let _ = noticed.send(());
+                let _ = reports.send(());
             }
         };
         let watching = notify::recommended_watcher(report).and_then(|mut watcher| {
@@ -148,10 +143,10 @@ impl LiveCatalogue {
             .ok()
     }
 
-    fn follow(&self, stopped: &AtomicBool, notices: &Receiver<()>, on_change: &impl Fn(&Reload)) {
+    fn follow(&self, stop: &AtomicBool, notices: &Receiver<()>, on_change: &impl Fn(&Reload)) {
         let mut looked = Instant::now();
-        while !stopped.load(Ordering::Relaxed) {
-            let noticed = match notices.recv_timeout(QUIET) {
+        while !stop.load(Ordering::Relaxed) {
+            let changed = match notices.recv_timeout(QUIET) {
                 Ok(()) => true,
                 Err(RecvTimeoutError::Timeout) => false,
                 // No reports from the system at all.
@@ -160,7 +155,7 @@ impl LiveCatalogue {
                     false
                 }
             };
-            if noticed {
+            if changed {
                 wait_for_quiet(notices);
             } else if looked.elapsed() < LOOK {
                 continue;

@@ -74,11 +74,7 @@ pub fn run(root: &Path, slug: &str) -> Result<Report, Vec<Problem>> {
             differences,
         }
     });
-    Ok(Report {
-        slug: slug.to_owned(),
-        cases: results.collect(),
-        missing,
-    })
+    Ok(Report { slug: slug.to_owned(), cases: results.collect(), missing })
 }
 
 /// The samples of an app as JSON values, by file name, each of the right form.
@@ -94,7 +90,7 @@ pub fn documents(root: &Path, slug: &str) -> Result<BTreeMap<String, Value>, Vec
     };
     let names: BTreeSet<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "yaml"))
         .collect();
     let (mut documents, mut problems) = (BTreeMap::new(), Vec::new());
     for name in names {
@@ -103,11 +99,7 @@ pub fn documents(root: &Path, slug: &str) -> Result<BTreeMap<String, Value>, Vec
             Err(mut found) => problems.append(&mut found),
         }
     }
-    if problems.is_empty() {
-        Ok(documents)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
 /// Data of an example event of each trigger that has an accepted sample, by full name.
@@ -140,9 +132,7 @@ fn document(root: &Path, file: &str) -> Result<Value, Vec<Problem>> {
     let told = violations.into_iter().map(|violation| {
         let (line, column) = yaml::locate(&text, &violation.pointer);
         let field = violation.pointer.trim_start_matches('/').replace('/', ".");
-        Problem::new(file, violation.message)
-            .at(line, column)
-            .field(field)
+        Problem::new(file, violation.message).at(line, column).field(field)
     });
     Err(told.collect())
 }
@@ -153,8 +143,7 @@ fn cases(root: &Path, slug: &str) -> Result<Vec<(String, Case)>, Vec<Problem>> {
         let file = format!("{slug}/{FOLDER}/{name}");
         let mut case: Case = serde_json::from_value(document)
             .map_err(|error| vec![Problem::new(&file, error.to_string())])?;
-        case.read_body(root, &format!("{slug}/{FOLDER}"))
-            .map_err(|problem| vec![problem])?;
+        case.read_body(root, &format!("{slug}/{FOLDER}")).map_err(|problem| vec![problem])?;
         cases.push((file, case));
     }
     Ok(cases)
@@ -178,16 +167,10 @@ fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
         }
     };
     demand(app.scheme().is_signed(), "tampered", "a tampered sample");
-    demand(
-        app.scheme().is_signed(),
-        "wrong_secret",
-        "a sample signed with a wrong secret",
-    );
+    demand(app.scheme().is_signed(), "wrong_secret", "a sample signed with a wrong secret");
     demand(app.scheme().has_timestamp(), "stale", "a stale sample");
     for call in ["register", "unregister"] {
-        let shown = cases
-            .iter()
-            .any(|(_, case)| case.call.as_deref() == Some(call));
+        let shown = cases.iter().any(|(_, case)| case.call.as_deref() == Some(call));
         if app.script().has(call) && !shown {
             missing.push(format!("a sample of the call {call}"));
         }

@@ -47,14 +47,10 @@ impl Schema {
     pub fn compile(source: &Value) -> Result<Self, SchemaError> {
         if source.to_string().len() > SCHEMA_BYTES {
             let message = format!("the schema is larger than {} KiB", SCHEMA_BYTES >> 10);
-            return Err(SchemaError {
-                pointer: String::new(),
-                message,
-            });
+            return Err(SchemaError { pointer: String::new(), message });
         }
-        let patterns = PatternOptions::regex()
-            .size_limit(PATTERN_BYTES)
-            .dfa_size_limit(PATTERN_BYTES);
+        let patterns =
+            PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
@@ -65,10 +61,7 @@ impl Schema {
                 pointer: error.instance_path().to_string(),
                 message: format!("not a valid JSON Schema: {error}"),
             })?;
-        Ok(Self {
-            source: source.clone(),
-            validator,
-        })
+        Ok(Self { source: source.clone(), validator })
     }
 
     /// Every violation of the schema by `instance`; empty when it fits.
@@ -134,18 +127,12 @@ fn sentence(error: &ValidationError<'_>) -> String {
         Kind::Type { kind } => format!("expected {}, found {}", expected(kind), kind_of(found)),
         Kind::Enum { options } => {
             let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
-            let names: Vec<String> = options
-                .iter()
-                .map(|option| format!("`{}`", plain(option)))
-                .collect();
+            let names: Vec<String> =
+                options.iter().map(|option| format!("`{}`", plain(option))).collect();
             let hint = found.as_str().map_or_else(String::new, |found| {
                 did_you_mean(found, options.iter().filter_map(Value::as_str))
             });
-            format!(
-                "`{}` is not one of {}{hint}",
-                plain(found),
-                names.join(", ")
-            )
+            format!("`{}` is not one of {}{hint}", plain(found), names.join(", "))
         }
         Kind::Constant { expected_value } => format!("expected `{}`", plain(expected_value)),
         Kind::Pattern { pattern } => {
@@ -166,10 +153,8 @@ fn expected(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(one) => in_words(&one.to_string()).to_owned(),
         TypeKind::Multiple(set) => {
-            let names: Vec<String> = set
-                .iter()
-                .map(|one| in_words(&one.to_string()).to_owned())
-                .collect();
+            let names: Vec<String> =
+                set.iter().map(|one| in_words(&one.to_string()).to_owned()).collect();
             names.join(" or ")
         }
     }
@@ -201,12 +186,6 @@ fn kind_of(value: &Value) -> &'static str {
 
 /// A value as a person would write it, cut short.
 fn plain(value: &Value) -> String {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
-    if text.chars().count() > 60 {
-        text.chars().take(60).chain(['…']).collect()
-    } else {
-        text
-    }
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if text.chars().count() > 60 { text.chars().take(60).chain(['…']).collect() } else { text }
 }

@@ -45,18 +45,15 @@ pub struct SchemeError {
 impl Scheme {
     /// The scheme of a provider that signs nothing.
     pub fn none() -> Self {
-        Self {
-            alternatives: Vec::new(),
-        }
+        Self { alternatives: Vec::new() }
     }
 
     /// Reads what an app's `signature()` returned: one description, or a list of alternatives.
     pub fn parse(description: &Value) -> Result<Self, SchemeError> {
         let alternatives = match description {
-            Value::Array(list) if !list.is_empty() => list
-                .iter()
-                .map(Description::parse)
-                .collect::<Result<_, _>>()?,
+            Value::Array(list) if !list.is_empty() => {
+                list.iter().map(Description::parse).collect::<Result<_, _>>()?
+            }
             one => vec![Description::parse(one)?],
         };
         Ok(Self { alternatives })
@@ -102,9 +99,7 @@ impl Scheme {
 
     /// Whether a delivery that is too old can be told from a fresh one.
     pub fn has_timestamp(&self) -> bool {
-        self.alternatives
-            .iter()
-            .any(|description| description.timestamp.is_some())
+        self.alternatives.iter().any(|description| description.timestamp.is_some())
     }
 
     /// Whether anything is signed at all.
@@ -114,13 +109,8 @@ impl Scheme {
 
     /// Header fields (lower case) whose value is a credential that could be used again.
     pub fn secret_carriers(&self) -> Vec<String> {
-        let tokens = self
-            .alternatives
-            .iter()
-            .filter(|one| one.kind == Kind::Token);
-        tokens
-            .filter_map(|one| one.source.header().map(str::to_ascii_lowercase))
-            .collect()
+        let tokens = self.alternatives.iter().filter(|one| one.kind == Kind::Token);
+        tokens.filter_map(|one| one.source.header().map(str::to_ascii_lowercase)).collect()
     }
 }
 
@@ -139,20 +129,11 @@ impl Description {
         let carried = self.carried(request)?;
         let candidates = self.candidates(&carried)?;
         if self.kind == Kind::Token {
-            let any = candidates
-                .iter()
-                .any(|candidate| one_of(candidate, secrets));
-            return if any {
-                Ok(())
-            } else {
-                Err(Rejection::BadSignature)
-            };
+            let any = candidates.iter().any(|candidate| one_of(candidate, secrets));
+            return if any { Ok(()) } else { Err(Rejection::BadSignature) };
         }
         let timestamp = self.timestamp_text(request, &carried)?;
-        let parts = Parts {
-            request,
-            timestamp: timestamp.as_deref(),
-        };
+        let parts = Parts { request, timestamp: timestamp.as_deref() };
         let message = self.message.render(&parts)?;
         let mut matched = Choice::from(0);
         for secret in secrets {
@@ -240,24 +221,12 @@ impl Description {
             });
         };
         if self.kind == Kind::Token {
-            return Ok(vec![(
-                name.clone(),
-                format!("{}{}", self.prefix, secret.expose_secret()),
-            )]);
+            return Ok(vec![(name.clone(), format!("{}{}", self.prefix, secret.expose_secret()))]);
         }
-        let timestamp = self
-            .timestamp
-            .as_ref()
-            .map(|clock| clock.write(request.received_at));
-        let parts = Parts {
-            request,
-            timestamp: timestamp.as_deref(),
-        };
-        let signed = self
-            .message
-            .render(&parts)
-            .ok()
-            .and_then(|message| self.compute(secret, &message));
+        let timestamp = self.timestamp.as_ref().map(|clock| clock.write(request.received_at));
+        let parts = Parts { request, timestamp: timestamp.as_deref() };
+        let signed =
+            self.message.render(&parts).ok().and_then(|message| self.compute(secret, &message));
         let Some(mac) = signed else {
             return Err(SchemeError {
                 field: "message".to_owned(),
@@ -273,7 +242,7 @@ impl Description {
                     value = format!(
                         "{pair}={timestamp},{}={value}",
                         self.pair.as_deref().unwrap_or_default()
-                    )
+                    );
                 }
                 (None, Some(header)) => fields.push((header.clone(), timestamp)),
                 (None, None) => {}

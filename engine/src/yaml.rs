@@ -17,23 +17,15 @@ pub(crate) struct YamlError {
 /// Reads `text` as one JSON value. A key that comes twice is an error: silently keeping one of
 /// two values would hide a mistake.
 pub(crate) fn parse(text: &str) -> Result<Value, YamlError> {
-    Strict
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .map_err(|error| {
-            let (line, column) = error
-                .location()
-                .map_or((1, 1), |at| (at.line(), at.column()));
-            let full = error.to_string();
-            let message = full.split(" at line ").next().unwrap_or(&full);
-            let message = message.rsplit_once(": ").map_or(message, |(path, rest)| {
-                if path.contains(' ') { message } else { rest }
-            });
-            YamlError {
-                line,
-                column,
-                message: message.to_owned(),
-            }
-        })
+    Strict.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
+        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+        let full = error.to_string();
+        let message = full.split(" at line ").next().unwrap_or(&full);
+        let message = message
+            .rsplit_once(": ")
+            .map_or(message, |(path, rest)| if path.contains(' ') { message } else { rest });
+        YamlError { line, column, message: message.to_owned() }
+    })
 }
 
 /// Where the node at a JSON pointer stands. Where the node is missing, the place of its nearest
@@ -52,12 +44,8 @@ pub(crate) fn locate(text: &str, pointer: &str) -> (usize, usize) {
 
 /// Descends to the node and fails there on purpose: the reader adds the place to the error.
 fn place_of(text: &str, steps: &[String]) -> Option<(usize, usize)> {
-    let error = Seek(steps)
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .err()?;
-    let location = error
-        .location()
-        .filter(|_| error.to_string().contains(FOUND))?;
+    let error = Seek(steps).deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
+    let location = error.location().filter(|_| error.to_string().contains(FOUND))?;
     Some((location.line(), location.column()))
 }
 
@@ -91,10 +79,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
         };
         // The place of a member is that of its key: it is what the author recognises.
         loop {
-            match map.next_key_seed(Key {
-                sought: step,
-                last: rest.is_empty(),
-            })? {
+            match map.next_key_seed(Key { sought: step, last: rest.is_empty() })? {
                 Some(true) => return map.next_value_seed(Seek(rest)),
                 Some(false) => drop(map.next_value::<IgnoredAny>()?),
                 None => return Err(de::Error::custom("no such member")),
@@ -110,8 +95,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
         for _ in 0..index {
             seq.next_element::<IgnoredAny>()?;
         }
-        seq.next_element_seed(Seek(rest))?
-            .ok_or_else(|| de::Error::custom("no such element"))
+        seq.next_element_seed(Seek(rest))?.ok_or_else(|| de::Error::custom("no such element"))
     }
 }
 
@@ -176,9 +160,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         let number = Number::from_f64(value);
-        number
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("this number has no JSON form"))
+        number.map(Value::Number).ok_or_else(|| E::custom("this number has no JSON form"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

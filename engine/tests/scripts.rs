@@ -32,10 +32,7 @@ fn compile(source: &str) -> Script {
         .unwrap_or_else(|problems| panic!("{problems:?}\n{source}"))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "bodies are written in the call"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "bodies are written in the call")]
 fn document(body: Value) -> Document {
     Document::new(json!({
         "method": "POST",
@@ -65,10 +62,7 @@ fn context() -> LifecycleContext {
             metadata: json!({ "shop": "north" }),
         }),
         base_url: "https://api.acme.example".to_owned(),
-        hosts: vec![
-            "api.acme.example".to_owned(),
-            "alt.acme.example:8443".to_owned(),
-        ],
+        hosts: vec!["api.acme.example".to_owned(), "alt.acme.example:8443".to_owned()],
         state: json!({ "cursor": 3 }),
     }
 }
@@ -127,11 +121,7 @@ impl HttpClient for Provider {
         });
         let mut answers = self.answers.lock().unwrap();
         answers.pop_front().unwrap_or_else(|| {
-            Ok(HttpResponse {
-                status: 200,
-                headers: Headers::default(),
-                body: b"{}".to_vec(),
-            })
+            Ok(HttpResponse { status: 200, headers: Headers::default(), body: b"{}".to_vec() })
         })
     }
 }

@@ -95,11 +95,7 @@ impl Vault {
     pub fn seal(&self, place: Place<'_>, plain: &SecretString) -> String {
         let data_key = SecretBox::new(Box::new(Key::<XChaCha20Poly1305>::generate().into()));
         let master = self.sealing_key();
-        let text = encrypt(
-            &data_key,
-            &place.bound_to(""),
-            plain.expose_secret().as_bytes(),
-        );
+        let text = encrypt(&data_key, &place.bound_to(""), plain.expose_secret().as_bytes());
         master.sealed(place, &data_key, &text)
     }
 
@@ -108,9 +104,7 @@ impl Vault {
         let sealed = Sealed::parse(sealed)?;
         let data_key = self.data_key(place, &sealed)?;
         let plain = decrypt(&data_key, &place.bound_to(""), &sealed.text)?;
-        String::from_utf8(plain)
-            .map(SecretString::from)
-            .map_err(|_| VaultError::Tampered)
+        String::from_utf8(plain).map(SecretString::from).map_err(|_| VaultError::Tampered)
     }
 
     /// Whether `sealed` was not sealed with the first master key, or is damaged.
@@ -127,9 +121,7 @@ impl Vault {
     }
 
     fn sealing_key(&self) -> &MasterKey {
-        self.keys
-            .first()
-            .expect("a vault has at least one key, see `new`")
+        self.keys.first().expect("a vault has at least one key, see `new`")
     }
 
     fn data_key(
@@ -141,11 +133,7 @@ impl Vault {
         let master = known
             .find(|key| key.id == sealed.key_id)
             .ok_or_else(|| VaultError::UnknownKey(sealed.key_id.to_owned()))?;
-        let key = decrypt(
-            &master.key,
-            &place.bound_to(&master.id),
-            &sealed.wrapped_key,
-        )?;
+        let key = decrypt(&master.key, &place.bound_to(&master.id), &sealed.wrapped_key)?;
         let key = key.try_into().map_err(|_| VaultError::Tampered)?;
         Ok(SecretBox::new(Box::new(key)))
     }
@@ -153,9 +141,7 @@ impl Vault {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.keys.iter().map(|key| &key.id))
-            .finish()
+        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
     }
 }
 
@@ -163,15 +149,9 @@ impl MasterKey {
     fn parse(text: &str) -> Option<Self> {
         let key: [u8; KEY_BYTES] = BASE64.decode(text.as_bytes()).ok()?.try_into().ok()?;
         // Names the key without telling anything about it.
-        let digest = Sha256::new()
-            .chain_update("hearken master key ")
-            .chain_update(key)
-            .finalize();
+        let digest = Sha256::new().chain_update("hearken master key ").chain_update(key).finalize();
         let id = HEXLOWER.encode(&digest[..4]);
-        Some(Self {
-            id,
-            key: SecretBox::new(Box::new(key)),
-        })
+        Some(Self { id, key: SecretBox::new(Box::new(key)) })
     }
 
     fn sealed(
@@ -180,15 +160,8 @@ impl MasterKey {
         data_key: &SecretBox<[u8; KEY_BYTES]>,
         text: &[u8],
     ) -> String {
-        let wrapped = encrypt(
-            &self.key,
-            &place.bound_to(&self.id),
-            data_key.expose_secret(),
-        );
-        let (wrapped, text) = (
-            BASE64URL_NOPAD.encode(&wrapped),
-            BASE64URL_NOPAD.encode(text),
-        );
+        let wrapped = encrypt(&self.key, &place.bound_to(&self.id), data_key.expose_secret());
+        let (wrapped, text) = (BASE64URL_NOPAD.encode(&wrapped), BASE64URL_NOPAD.encode(text));
         format!("{VERSION}.{}.{wrapped}.{text}", self.id)
     }
 }
@@ -197,17 +170,10 @@ impl Place<'_> {
     /// What a record is bound to. Every part is preceded by its length, so that no two places
     /// give the same bytes.
     fn bound_to(&self, key_id: &str) -> Vec<u8> {
-        [
-            VERSION,
-            key_id,
-            self.table,
-            self.column,
-            self.row,
-            self.project,
-        ]
-        .iter()
-        .flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part.as_bytes()].concat())
-        .collect()
+        [VERSION, key_id, self.table, self.column, self.row, self.project]
+            .iter()
+            .flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part.as_bytes()].concat())
+            .collect()
     }
 }
 
@@ -217,16 +183,9 @@ impl<'a> Sealed<'a> {
         let [VERSION, key_id, wrapped_key, text] = parts[..] else {
             return Err(VaultError::Malformed);
         };
-        let decode = |part: &str| {
-            BASE64URL_NOPAD
-                .decode(part.as_bytes())
-                .map_err(|_| VaultError::Malformed)
-        };
-        Ok(Self {
-            key_id,
-            wrapped_key: decode(wrapped_key)?,
-            text: decode(text)?,
-        })
+        let decode =
+            |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| VaultError::Malformed);
+        Ok(Self { key_id, wrapped_key: decode(wrapped_key)?, text: decode(text)? })
     }
 }
 
@@ -244,16 +203,9 @@ fn decrypt(
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Vec<u8>, VaultError> {
-    let (nonce, ciphertext) = sealed
-        .split_first_chunk::<NONCE_BYTES>()
-        .ok_or(VaultError::Malformed)?;
+    let (nonce, ciphertext) =
+        sealed.split_first_chunk::<NONCE_BYTES>().ok_or(VaultError::Malformed)?;
     XChaCha20Poly1305::new(key.expose_secret().into())
-        .decrypt(
-            nonce.into(),
-            Payload {
-                msg: ciphertext,
-                aad,
-            },
-        )
+        .decrypt(nonce.into(), Payload { msg: ciphertext, aad })
         .map_err(|_| VaultError::Tampered)
 }

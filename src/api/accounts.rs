@@ -35,9 +35,7 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(get, update, remove))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, update, remove))
 }
 
 /// A linked account, without its credentials.
@@ -156,10 +154,7 @@ async fn list(
 ) -> Result<Json<Listing<AccountView>>, Problem> {
     let page = page(params.limit, params.cursor.as_deref())?;
     let app = params.app.as_deref();
-    let rows = context
-        .store
-        .list_accounts(&caller.project_id, app, &page)
-        .await?;
+    let rows = context.store.list_accounts(&caller.project_id, app, &page).await?;
     Ok(Json(listing(rows, &page, |row| &row.id, AccountView::from)))
 }
 
@@ -172,9 +167,7 @@ async fn get(
     Id(id): Id,
 ) -> Result<Json<AccountView>, Problem> {
     let account = context.store.account(&caller.project_id, &id).await?;
-    account
-        .map(|account| Json(account.into()))
-        .ok_or_else(unknown)
+    account.map(|account| Json(account.into())).ok_or_else(unknown)
 }
 
 /// What to change of a linked account.
@@ -201,11 +194,7 @@ async fn update(
     Id(id): Id,
     Body(change): Body<AccountChange>,
 ) -> Result<Json<AccountView>, Problem> {
-    let account = context
-        .store
-        .account(&caller.project_id, &id)
-        .await?
-        .ok_or_else(unknown)?;
+    let account = context.store.account(&caller.project_id, &id).await?.ok_or_else(unknown)?;
     let catalogue = context.catalogue.snapshot();
     let auth = auth_kind(apps::find(&catalogue, &account.app)?, &account.kind)?;
     if let Some(name) = &change.name {
@@ -219,19 +208,13 @@ async fn update(
     }
     let patch = AccountPatch {
         status: change.credentials.as_ref().map(|_| "active".to_owned()),
-        credentials: change
-            .credentials
-            .map(|new| seal(&context, &caller, &id, &new)),
+        credentials: change.credentials.map(|new| seal(&context, &caller, &id, &new)),
         name: change.name,
         metadata: change.metadata.map(Value::Object),
     };
-    let changed = context
-        .store
-        .update_account(&caller.project_id, &id, &patch, clock::now())
-        .await?;
-    changed
-        .map(|account| Json(account.into()))
-        .ok_or_else(unknown)
+    let changed =
+        context.store.update_account(&caller.project_id, &id, &patch, clock::now()).await?;
+    changed.map(|account| Json(account.into())).ok_or_else(unknown)
 }
 
 /// Delete a linked account. Refused while triggers use it.
@@ -242,31 +225,16 @@ async fn remove(
     caller: Caller,
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
-    let filter = TriggerFilter {
-        account: Some(id.clone()),
-        ..TriggerFilter::default()
-    };
-    let page = Page {
-        after: None,
-        limit: 10,
-    };
-    let users = context
-        .store
-        .list_triggers(&caller.project_id, &filter, &page)
-        .await?;
+    let filter = TriggerFilter { account: Some(id.clone()), ..TriggerFilter::default() };
+    let page = Page { after: None, limit: 10 };
+    let users = context.store.list_triggers(&caller.project_id, &filter, &page).await?;
     if !users.is_empty() {
         let names: Vec<&str> = users.iter().map(|trigger| trigger.id.as_str()).collect();
-        let detail = format!(
-            "triggers still use this account; delete them first: {}",
-            names.join(", ")
-        );
+        let detail =
+            format!("triggers still use this account; delete them first: {}", names.join(", "));
         return Err(Problem::conflict(detail));
     }
-    if context
-        .store
-        .delete_account(&caller.project_id, &id)
-        .await?
-    {
+    if context.store.delete_account(&caller.project_id, &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(unknown())
@@ -279,21 +247,12 @@ fn unknown() -> Problem {
 
 fn auth_kind<'a>(app: &'a App, kind: &str) -> Result<&'a Auth, Problem> {
     let kinds = &app.definition.auth;
-    let auth = kinds
-        .iter()
-        .find(|auth| auth.kind.name() == kind)
-        .ok_or_else(|| {
-            let known: Vec<&str> = kinds.iter().map(|auth| auth.kind.name()).collect();
-            Problem::field(
-                "/kind",
-                format!("{} knows {}", app.definition.title, known.join(", ")),
-            )
-        })?;
+    let auth = kinds.iter().find(|auth| auth.kind.name() == kind).ok_or_else(|| {
+        let known: Vec<&str> = kinds.iter().map(|auth| auth.kind.name()).collect();
+        Problem::field("/kind", format!("{} knows {}", app.definition.title, known.join(", ")))
+    })?;
     if auth.kind == AuthKind::OAuth2 {
-        return Err(Problem::field(
-            "/kind",
-            "accounts cannot be linked by OAuth2 yet",
-        ));
+        return Err(Problem::field("/kind", "accounts cannot be linked by OAuth2 yet"));
     }
     Ok(auth)
 }
@@ -303,11 +262,7 @@ fn check(pointer: &str, schema: Option<&Value>, value: &Map<String, Value>) -> R
     let nothing = json!({ "type": "object", "additionalProperties": false });
     let schema = Schema::compile(schema.unwrap_or(&nothing)).map_err(|_| Problem::internal())?;
     let violations = schema.check(&Value::Object(value.clone()));
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::violations(pointer, violations))
-    }
+    if violations.is_empty() { Ok(()) } else { Err(Problem::violations(pointer, violations)) }
 }
 
 fn seal(context: &Context, caller: &Caller, id: &str, credentials: &Map<String, Value>) -> String {

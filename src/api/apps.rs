@@ -22,9 +22,7 @@ use super::{
 use crate::context::Shared;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_apps))
-        .routes(routes!(get_app))
+    OpenApiRouter::new().routes(routes!(list_apps)).routes(routes!(get_app))
 }
 
 /// An app in a list.
@@ -144,21 +142,15 @@ async fn list_apps(
 ) -> Result<Json<AppList>, Problem> {
     let mut counts: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
     for count in context.store.trigger_counts(&caller.project_id).await? {
-        counts
-            .entry(count.app)
-            .or_default()
-            .insert(count.status, count.count);
+        counts.entry(count.app).or_default().insert(count.status, count.count);
     }
     let catalogue = context.catalogue.snapshot();
-    let data = catalogue
-        .apps()
-        .map(|app| summary(app, counts.remove(&app.slug).unwrap_or_default()));
+    let data =
+        catalogue.apps().map(|app| summary(app, counts.remove(&app.slug).unwrap_or_default()));
     let problems = catalogue.problems().iter();
     Ok(Json(AppList {
         data: data.collect(),
-        problems: problems
-            .flat_map(|(slug, defects)| views(slug, defects))
-            .collect(),
+        problems: problems.flat_map(|(slug, defects)| views(slug, defects)).collect(),
     }))
 }
 
@@ -173,11 +165,7 @@ async fn get_app(
     let catalogue = context.catalogue.snapshot();
     let app = find(&catalogue, &slug)?;
     let samples = hearken_engine::sample::examples(&context.config.apps_dir, app);
-    let defects = catalogue
-        .problems()
-        .get(&slug)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let defects = catalogue.problems().get(&slug).map(Vec::as_slice).unwrap_or_default();
     let definition = &app.definition;
     let trigger = |kind: &TriggerType| TriggerTypeView {
         name: kind.name.clone(),
@@ -228,11 +216,7 @@ fn summary(app: &App, counts: BTreeMap<String, i64>) -> AppSummary {
         grade: serde_json::to_value(app.definition.facts.grade).unwrap_or_default(),
         verified: app.scheme().is_signed(),
         version: app.version.clone(),
-        triggers: app
-            .triggers()
-            .iter()
-            .map(|kind| kind.name.clone())
-            .collect(),
+        triggers: app.triggers().iter().map(|kind| kind.name.clone()).collect(),
         counts,
     }
 }

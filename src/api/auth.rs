@@ -52,11 +52,7 @@ pub struct Caller {
 impl Caller {
     /// Refuses callers whose key is not an admin's.
     pub fn must_be_admin(&self) -> Result<(), Problem> {
-        if self.admin {
-            Ok(())
-        } else {
-            Err(Problem::forbidden("this takes an admin key"))
-        }
+        if self.admin { Ok(()) } else { Err(Problem::forbidden("this takes an admin key")) }
     }
 }
 
@@ -73,10 +69,7 @@ impl Keys {
         let quota = Quota::per_second(positive(per_second))
             .allow_burst(positive(per_second.saturating_mul(2)));
         Self {
-            seen: Cache::builder()
-                .time_to_live(FRESH)
-                .max_capacity(10_000)
-                .build(),
+            seen: Cache::builder().time_to_live(FRESH).max_capacity(10_000).build(),
             pace: RateLimiter::keyed(quota),
         }
     }
@@ -122,17 +115,10 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, context: &Shared) -> Result<Self, Problem> {
         let text = presented(&parts.headers)?;
-        let key = context
-            .keys
-            .find(&context.store, text.expose_secret())
-            .await?;
+        let key = context.keys.find(&context.store, text.expose_secret()).await?;
         let key = key.ok_or_else(|| Problem::unauthorized("this API key is wrong or revoked"))?;
         context.keys.admit(&key)?;
-        Ok(Self {
-            project_id: key.project_id,
-            key_id: key.id,
-            admin: key.admin,
-        })
+        Ok(Self { project_id: key.project_id, key_id: key.id, admin: key.admin })
     }
 }
 
@@ -143,10 +129,7 @@ fn presented(headers: &HeaderMap) -> Result<SecretString, Problem> {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let plain = headers
-        .get_all("x-api-key")
-        .iter()
-        .map(|value| value.to_str().ok());
+    let plain = headers.get_all("x-api-key").iter().map(|value| value.to_str().ok());
     let mut keys: Vec<Option<&str>> = bearer.chain(plain).collect();
     keys.dedup();
     match keys.as_slice() {
@@ -155,9 +138,7 @@ fn presented(headers: &HeaderMap) -> Result<SecretString, Problem> {
             "an API key is needed: send `Authorization: Bearer <key>` or `X-API-KEY: <key>`",
         )),
         [_] => Err(Problem::unauthorized("the API key cannot be read")),
-        _ => Err(Problem::unauthorized(
-            "several different API keys came at once",
-        )),
+        _ => Err(Problem::unauthorized("several different API keys came at once")),
     }
 }
 
@@ -166,9 +147,7 @@ pub fn generate_key() -> SecretString {
     let mut bytes = [0_u8; 5 + SECRET_BYTES];
     rand::rng().fill_bytes(&mut bytes);
     let (name, secret) = bytes.split_at(5);
-    let name = data_encoding::BASE32_NOPAD
-        .encode(name)
-        .to_ascii_lowercase();
+    let name = data_encoding::BASE32_NOPAD.encode(name).to_ascii_lowercase();
     let key = format!("{PREFIX}{name}{}", BASE64URL_NOPAD.encode(secret));
     let check = &hash(&key)[..CHECK];
     SecretString::from(format!("{key}{check}"))
@@ -193,17 +172,10 @@ pub fn key_row(key: &SecretString, project: &str, name: &str, admin: bool) -> Ap
 /// Makes sure that `key` opens the default project with an admin's rights.
 pub async fn bootstrap_root_key(store: &Store, key: &SecretString) -> Result<(), StoreError> {
     let project = store.ensure_default_project(DEFAULT_PROJECT).await?;
-    if store
-        .key_by_public_id(&public_id(key.expose_secret()))
-        .await?
-        .is_some()
-    {
+    if store.key_by_public_id(&public_id(key.expose_secret())).await?.is_some() {
         return Ok(());
     }
-    match store
-        .create_key(&key_row(key, &project.id, "root", true))
-        .await
-    {
+    match store.create_key(&key_row(key, &project.id, "root", true)).await {
         // Another replica starting at the same moment made it.
         Err(StoreError::Conflict(_)) => Ok(()),
         made => made,

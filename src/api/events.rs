@@ -123,8 +123,7 @@ pub(super) async fn find(
     let page = page(params.limit, params.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
         let read = text.map(|text| clock::parse_rfc3339(&text));
-        read.transpose()
-            .map_err(|message| Problem::query(name, message))
+        read.transpose().map_err(|message| Problem::query(name, message))
     };
     let filter = EventFilter {
         trigger: params.trigger,
@@ -134,10 +133,7 @@ pub(super) async fn find(
         from: time("from", params.from)?,
         to: time("to", params.to)?,
     };
-    let rows = context
-        .store
-        .list_events(&caller.project_id, &filter, &page)
-        .await?;
+    let rows = context.store.list_events(&caller.project_id, &filter, &page).await?;
     Ok(Json(listing(rows, &page, |row| &row.id, EventView::from)))
 }
 
@@ -202,10 +198,7 @@ async fn processed(
     caller: &Caller,
     id: &str,
 ) -> Result<Json<EventView>, Problem> {
-    let event = context
-        .store
-        .mark_processed(&caller.project_id, id, clock::now())
-        .await?;
+    let event = context.store.mark_processed(&caller.project_id, id, clock::now()).await?;
     event.map(|event| Json(event.into())).ok_or_else(unknown)
 }
 
@@ -298,14 +291,8 @@ async fn list_receipts(
     Params(params): Params<ReceiptParams>,
 ) -> Result<Json<Listing<ReceiptView>>, Problem> {
     let page = page(params.limit, params.cursor.as_deref())?;
-    let filter = ReceiptFilter {
-        trigger: params.trigger,
-        outcome: params.outcome,
-    };
-    let rows = context
-        .store
-        .list_receipts(&caller.project_id, &filter, &page)
-        .await?;
+    let filter = ReceiptFilter { trigger: params.trigger, outcome: params.outcome };
+    let rows = context.store.list_receipts(&caller.project_id, &filter, &page).await?;
     Ok(Json(listing(rows, &page, |row| &row.id, ReceiptView::from)))
 }
 

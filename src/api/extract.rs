@@ -29,24 +29,13 @@ fn body_problem(rejection: &JsonRejection) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::payload_too_large(super::BODY_LIMIT),
         StatusCode::UNPROCESSABLE_ENTITY => {
             // "Failed to deserialize the JSON body into the target type: config: invalid type…"
-            let told = text
-                .split_once("type: ")
-                .map_or(text.as_str(), |(_, told)| told);
-            let (path, message) = told
-                .split_once(": ")
-                .filter(|(path, _)| !path.contains(' '))
-                .unwrap_or(("", told));
+            let told = text.split_once("type: ").map_or(text.as_str(), |(_, told)| told);
+            let (path, message) =
+                told.split_once(": ").filter(|(path, _)| !path.contains(' ')).unwrap_or(("", told));
             let field = path.split('.').fold(String::new(), |field, step| {
-                if step.is_empty() {
-                    field
-                } else {
-                    format!("{field}/{step}")
-                }
+                if step.is_empty() { field } else { format!("{field}/{step}") }
             });
-            let error = FieldError {
-                field,
-                message: message.to_owned(),
-            };
+            let error = FieldError { field, message: message.to_owned() };
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", told)
                 .with_errors(vec![error])
         }
@@ -65,9 +54,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             Ok(Query(params)) => Ok(Self(params)),
             Err(rejection) => {
                 let text = rejection.body_text();
-                let told = text
-                    .rsplit_once("query string: ")
-                    .map_or(text.as_str(), |(_, told)| told);
+                let told =
+                    text.rsplit_once("query string: ").map_or(text.as_str(), |(_, told)| told);
                 let name = told
                     .split(['`', ':'])
                     .nth(usize::from(told.starts_with("unknown")))
@@ -86,17 +74,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let unknown = || Problem::not_found("there is nothing with this id");
-        let Path(id) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| unknown())?;
-        let known = [
-            ids::PROJECT,
-            ids::KEY,
-            ids::ACCOUNT,
-            ids::TRIGGER,
-            ids::EVENT,
-            ids::RECEIPT,
-        ];
+        let Path(id) =
+            Path::<String>::from_request_parts(parts, state).await.map_err(|_| unknown())?;
+        let known = [ids::PROJECT, ids::KEY, ids::ACCOUNT, ids::TRIGGER, ids::EVENT, ids::RECEIPT];
         if known.iter().any(|prefix| ids::valid(prefix, &id)) {
             Ok(Self(id))
         } else {

@@ -34,18 +34,9 @@ pub(super) async fn once<B: Serialize, R: Serialize>(
         return Ok((StatusCode::CREATED, Json(work.await?)).into_response());
     };
     let project = &caller.project_id;
-    let place = Place {
-        table: "idempotency_keys",
-        column: "body",
-        row: &key,
-        project,
-    };
+    let place = Place { table: "idempotency_keys", column: "body", row: &key, project };
     let told = serde_json::to_vec(body).map_err(|_| Problem::internal())?;
-    let hash = Sha256::new()
-        .chain_update(what)
-        .chain_update("\n")
-        .chain_update(told)
-        .finalize();
+    let hash = Sha256::new().chain_update(what).chain_update("\n").chain_update(told).finalize();
     match context
         .store
         .begin_idempotent(project, &key, &HEXLOWER.encode(&hash), clock::now())
@@ -53,10 +44,7 @@ pub(super) async fn once<B: Serialize, R: Serialize>(
     {
         Begun::Fresh => {}
         Begun::Replay { status, body } => {
-            let body = context
-                .vault
-                .open(place, &body)
-                .map_err(|_| Problem::internal())?;
+            let body = context.vault.open(place, &body).map_err(|_| Problem::internal())?;
             return Ok(replay(status, body.expose_secret()));
         }
         Begun::InProgress => {
@@ -77,10 +65,7 @@ pub(super) async fn once<B: Serialize, R: Serialize>(
             // A body may hold what is shown only once, such as a new API key.
             let sealed = context.vault.seal(place, &SecretString::from(text));
             let status = StatusCode::CREATED;
-            context
-                .store
-                .finish_idempotent(project, &key, status.as_u16(), &sealed)
-                .await?;
+            context.store.finish_idempotent(project, &key, status.as_u16(), &sealed).await?;
             Ok((status, Json(made)).into_response())
         }
         Err(problem) => {
@@ -94,15 +79,9 @@ fn given(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(NAME) else {
         return Ok(None);
     };
-    let text = value
-        .to_str()
-        .ok()
-        .filter(|text| !text.is_empty() && text.len() <= LONGEST);
+    let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= LONGEST);
     text.map(|text| Some(text.to_owned())).ok_or_else(|| {
-        Problem::field(
-            "Idempotency-Key",
-            format!("give 1 to {LONGEST} visible ASCII characters"),
-        )
+        Problem::field("Idempotency-Key", format!("give 1 to {LONGEST} visible ASCII characters"))
     })
 }
 
@@ -111,8 +90,6 @@ fn replay(status: u16, body: &str) -> Response {
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
-        .headers_mut()
-        .insert(REPLAYED, HeaderValue::from_static("true"));
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }

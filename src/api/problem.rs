@@ -73,11 +73,7 @@ impl Problem {
             errors: Vec::new(),
             provider: None,
         };
-        Self {
-            status,
-            document: Box::new(document),
-            headers: Vec::new(),
-        }
+        Self { status, document: Box::new(document), headers: Vec::new() }
     }
 
     /// Its HTTP status.
@@ -118,12 +114,8 @@ impl Problem {
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let detail = format!("{field}: {message}");
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail).with_errors(vec![
-            FieldError {
-                field: field.to_owned(),
-                message,
-            },
-        ])
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
+            .with_errors(vec![FieldError { field: field.to_owned(), message }])
     }
 
     /// A part of the body does not fit its schema; `pointer` is where that part stands.
@@ -135,26 +127,18 @@ impl Problem {
                 message: violation.message,
             })
             .collect();
-        let told: Vec<String> = errors
-            .iter()
-            .map(|error| format!("{}: {}", error.field, error.message))
-            .collect();
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_field",
-            told.join("; "),
-        )
-        .with_errors(errors)
+        let told: Vec<String> =
+            errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", told.join("; "))
+            .with_errors(errors)
     }
 
     /// The query string is not acceptable.
     pub fn query(name: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let detail = format!("the query parameter `{name}`: {message}");
-        Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail).with_errors(vec![FieldError {
-            field: name.to_owned(),
-            message,
-        }])
+        Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail)
+            .with_errors(vec![FieldError { field: name.to_owned(), message }])
     }
 
     /// There is no such thing, or not for this caller.

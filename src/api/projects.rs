@@ -106,13 +106,8 @@ async fn list_projects(
     caller: Caller,
 ) -> Result<Json<Listing<ProjectView>>, Problem> {
     let projects = context.store.list_projects().await?;
-    let seen = projects
-        .into_iter()
-        .filter(|one| caller.admin || one.id == caller.project_id);
-    Ok(Json(Listing {
-        data: seen.map(ProjectView::from).collect(),
-        next: None,
-    }))
+    let seen = projects.into_iter().filter(|one| caller.admin || one.id == caller.project_id);
+    Ok(Json(Listing { data: seen.map(ProjectView::from).collect(), next: None }))
 }
 
 /// An API key, without the key itself.
@@ -176,11 +171,7 @@ async fn create_key(
     Body(new): Body<NewKey>,
 ) -> Result<Response, Problem> {
     check_name(&new.name)?;
-    let project = new
-        .project_id
-        .as_ref()
-        .unwrap_or(&caller.project_id)
-        .clone();
+    let project = new.project_id.as_ref().unwrap_or(&caller.project_id).clone();
     if new.admin || project != caller.project_id {
         caller.must_be_admin()?;
     }
@@ -191,10 +182,7 @@ async fn create_key(
     let row = auth::key_row(&key, &project, &new.name, new.admin);
     let work = async {
         context.store.create_key(&row).await?;
-        Ok(KeyView {
-            key: Some(key.expose_secret().to_owned()),
-            ..KeyView::from(row)
-        })
+        Ok(KeyView { key: Some(key.expose_secret().to_owned()), ..KeyView::from(row) })
     };
     idempotency::once(&context, &caller, &headers, "api-key", &new, work).await
 }
@@ -207,10 +195,7 @@ async fn list_keys(
     caller: Caller,
 ) -> Result<Json<Listing<KeyView>>, Problem> {
     let keys = context.store.list_keys(&caller.project_id).await?;
-    Ok(Json(Listing {
-        data: keys.into_iter().map(KeyView::from).collect(),
-        next: None,
-    }))
+    Ok(Json(Listing { data: keys.into_iter().map(KeyView::from).collect(), next: None }))
 }
 
 /// Revoke an API key. It stops working at once on this server, and within two seconds on others.
@@ -221,10 +206,7 @@ async fn revoke_key(
     caller: Caller,
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
-    let revoked = context
-        .store
-        .revoke_key(&caller.project_id, &id, clock::now())
-        .await?;
+    let revoked = context.store.revoke_key(&caller.project_id, &id, clock::now()).await?;
     let key = revoked.ok_or_else(|| Problem::not_found("there is no API key with this id"))?;
     context.keys.forget(&key.public_id).await;
     Ok(StatusCode::NO_CONTENT)
@@ -236,10 +218,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Problem> {
     if (1..=NAME_CHARACTERS).contains(&length) {
         return Ok(());
     }
-    Err(Problem::field(
-        "/name",
-        format!("give 1 to {NAME_CHARACTERS} characters"),
-    ))
+    Err(Problem::field("/name", format!("give 1 to {NAME_CHARACTERS} characters")))
 }
 
 /// Refuses retention that is not a sensible number of days.

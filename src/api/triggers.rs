@@ -1,7 +1,5 @@
 //! Triggers: created and deleted together with their subscription at the provider.
 
-use std::collections::BTreeMap;
-
 use axum::{
     Json,
     extract::State,
@@ -27,10 +25,9 @@ use crate::{
     clock,
     context::Shared,
     lifecycle::{self, Created, Wanted},
-    store::{Bucket, TriggerFilter, TriggerPatch, model::Trigger},
+    store::{TriggerFilter, TriggerPatch, model::Trigger},
 };
 
-const MICROS_PER_HOUR: i64 = 3_600_000_000;
 const DESCRIPTION_CHARACTERS: usize = 2000;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
@@ -38,8 +35,6 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(create, list))
         .routes(routes!(get, change, remove))
         .routes(routes!(events))
-        .routes(routes!(health))
-        .routes(routes!(stats))
 }
 
 /// A trigger.
@@ -171,14 +166,8 @@ async fn create(
         retention_days: new.retention_days,
     };
     let work = async {
-        let Created {
-            trigger,
-            secret_to_enter,
-        } = lifecycle::create(&context, wanted).await?;
-        Ok(TriggerView {
-            verification_secret: secret_to_enter,
-            ..TriggerView::from(trigger)
-        })
+        let Created { trigger, secret_to_enter } = lifecycle::create(&context, wanted).await?;
+        Ok(TriggerView { verification_secret: secret_to_enter, ..TriggerView::from(trigger) })
     };
     idempotency::once(&context, &caller, &headers, "trigger", &new, work).await
 }
@@ -218,10 +207,7 @@ async fn list(
         account: None,
         search: params.q,
     };
-    let rows = context
-        .store
-        .list_triggers(&caller.project_id, &filter, &page)
-        .await?;
+    let rows = context.store.list_triggers(&caller.project_id, &filter, &page).await?;
     Ok(Json(listing(rows, &page, |row| &row.id, TriggerView::from)))
 }
 
@@ -282,11 +268,7 @@ async fn change(
     if let Some(filter) = &change.filter {
         check_filter(filter)?;
     }
-    change
-        .description
-        .as_deref()
-        .map(check_description)
-        .transpose()?;
+    change.description.as_deref().map(check_description).transpose()?;
     change.retention_days.map(check_retention).transpose()?;
     if let Some(config) = new_config {
         trigger = lifecycle::reconfigure(&context, trigger, config).await?;
@@ -297,10 +279,7 @@ async fn change(
             Switch::Active => ("active", None),
             Switch::Paused => ("paused", Some("paused by a user")),
         };
-        context
-            .store
-            .set_status(project, &trigger.id, status, reason, now)
-            .await?;
+        context.store.set_status(project, &trigger.id, status, reason, now).await?;
     }
     let patch = TriggerPatch {
         description: change.description,
@@ -308,14 +287,9 @@ async fn change(
         filter: change.filter,
         retention_days: change.retention_days.map(Some),
     };
-    let changed = context
-        .store
-        .update_trigger(project, &trigger.id, &patch, now)
-        .await?;
+    let changed = context.store.update_trigger(project, &trigger.id, &patch, now).await?;
     context.subscribers.forget(&trigger.id).await;
-    changed
-        .map(|trigger| Json(trigger.into()))
-        .ok_or_else(unknown)
+    changed.map(|trigger| Json(trigger.into())).ok_or_else(unknown)
 }
 
 /// How to delete.
@@ -355,129 +329,12 @@ async fn events(
     Params(params): Params<EventParams>,
 ) -> Result<Json<Listing<EventView>>, Problem> {
     let trigger = find(&context, &caller, &id).await?;
-    let params = EventParams {
-        trigger: Some(trigger.id),
-        ..params
-    };
+    let params = EventParams { trigger: Some(trigger.id), ..params };
     events::find(&context, &caller, params).await
 }
 
-/// Whether a trigger is alive.
-#[derive(Debug, Serialize, ToSchema)]
-struct Health {
-    /// Whether it is active, and a verified request has arrived.
-    alive: bool,
-    /// `registering`, `active`, `paused`, `error` or `expired`.
-    status: String,
-    /// What keeps it from being alive.
-    reason: Option<String>,
-    /// When a verified request last arrived (RFC 3339): the proof that the provider reaches us.
-    last_proof_at: Option<String>,
-    /// When it last produced an event (RFC 3339).
-    last_triggered_at: Option<String>,
-    /// When the subscription expires (RFC 3339); null where it does not.
-    expires_at: Option<String>,
-    /// The newest definition's version differs from the one it was registered with.
-    definition_changed: bool,
-}
-
-/// Is it alive, and if not, why not?
-#[utoipa::path(get, path = "/v1/triggers/{id}/health", tag = "Triggers", params(("id" = String, Path, description = "`trg_…`")),
-    responses((status = 200, body = Health), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn health(
-    State(context): State<Shared>,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<Json<Health>, Problem> {
-    let trigger = find(&context, &caller, &id).await?;
-    let catalogue = context.catalogue.snapshot();
-    let app = catalogue.app(&trigger.app);
-    let expired = trigger.expires_at.is_some_and(|at| at <= clock::now());
-    let reason = match (&trigger.status_reason, app) {
-        (_, None) => Some(format!("the app `{}` is not loaded", trigger.app)),
-        (Some(reason), _) => Some(reason.clone()),
-        (None, _) if expired => Some("the subscription has expired".to_owned()),
-        (None, _) if trigger.last_proof_at.is_none() => {
-            Some("no verified request has arrived yet".to_owned())
-        }
-        (None, _) => None,
-    };
-    Ok(Json(Health {
-        alive: trigger.status == "active" && reason.is_none(),
-        status: trigger.status,
-        reason,
-        last_proof_at: trigger.last_proof_at.map(clock::rfc3339),
-        last_triggered_at: trigger.last_triggered_at.map(clock::rfc3339),
-        expires_at: trigger.expires_at.map(clock::rfc3339),
-        definition_changed: app.is_some_and(|app| app.version != trigger.definition_version),
-    }))
-}
-
-/// How far back to count.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct StatsParams {
-    /// Hours back from now, 1 to 2160; 24 unless told. Beyond 72 the time line is by day.
-    hours: Option<i64>,
-}
-
-/// A trigger in numbers.
-#[derive(Debug, Serialize, ToSchema)]
-struct StatsView {
-    /// Events by status.
-    events: BTreeMap<String, i64>,
-    /// Requests by what became of them.
-    receipts: BTreeMap<String, i64>,
-    /// Events by hour or day, keyed by its beginning (RFC 3339).
-    timeline: BTreeMap<String, i64>,
-    /// From when on it is counted (RFC 3339).
-    since: String,
-}
-
-/// Counts by status, outcome and time.
-#[utoipa::path(get, path = "/v1/triggers/{id}/stats", tag = "Triggers",
-    params(("id" = String, Path, description = "`trg_…`"), StatsParams),
-    responses((status = 200, body = StatsView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn stats(
-    State(context): State<Shared>,
-    caller: Caller,
-    Id(id): Id,
-    Params(params): Params<StatsParams>,
-) -> Result<Json<StatsView>, Problem> {
-    let trigger = find(&context, &caller, &id).await?;
-    let hours = params.hours.unwrap_or(24);
-    if !(1..=2160).contains(&hours) {
-        return Err(Problem::query("hours", "give a number from 1 to 2160"));
-    }
-    let since = clock::now() - hours * MICROS_PER_HOUR;
-    let bucket = if hours <= 72 {
-        Bucket::Hour
-    } else {
-        Bucket::Day
-    };
-    let stats = context
-        .store
-        .stats(&caller.project_id, Some(&trigger.id), since, bucket)
-        .await?;
-    Ok(Json(StatsView {
-        events: stats.events,
-        receipts: stats.receipts,
-        timeline: stats
-            .timeline
-            .into_iter()
-            .map(|(at, count)| (clock::rfc3339(at), count))
-            .collect(),
-        since: clock::rfc3339(since),
-    }))
-}
-
-async fn find(context: &Shared, caller: &Caller, id: &str) -> Result<Trigger, Problem> {
-    context
-        .store
-        .trigger(&caller.project_id, id)
-        .await?
-        .ok_or_else(unknown)
+pub(super) async fn find(context: &Shared, caller: &Caller, id: &str) -> Result<Trigger, Problem> {
+    context.store.trigger(&caller.project_id, id).await?.ok_or_else(unknown)
 }
 
 fn unknown() -> Problem {
@@ -492,28 +349,18 @@ fn trigger_type<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c TriggerT
             || "; see GET /v1/apps for what there is".to_owned(),
             |near| format!("; did you mean `{near}`?"),
         );
-        Problem::field(
-            "/trigger",
-            format!("there is no trigger type `{name}`{hint}"),
-        )
+        Problem::field("/trigger", format!("there is no trigger type `{name}`{hint}"))
     })
 }
 
 fn check_config(kind: &TriggerType, config: &Value) -> Result<(), Problem> {
     let violations = kind.check_config(config);
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::violations("/config", violations))
-    }
+    if violations.is_empty() { Ok(()) } else { Err(Problem::violations("/config", violations)) }
 }
 
 fn check_filter(filter: &Value) -> Result<(), Problem> {
     Filter::compile(filter).map(drop).map_err(|error| {
-        let hint = error
-            .hint
-            .map(|hint| format!(" {hint}"))
-            .unwrap_or_default();
+        let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
         let field = format!("/filter{}", error.pointer);
         let message = format!("{}.{hint}", error.message.trim_end_matches('.'));
         Problem::new(
@@ -529,8 +376,5 @@ fn check_description(description: &str) -> Result<(), Problem> {
     if description.chars().count() <= DESCRIPTION_CHARACTERS {
         return Ok(());
     }
-    Err(Problem::field(
-        "/description",
-        format!("give at most {DESCRIPTION_CHARACTERS} characters"),
-    ))
+    Err(Problem::field("/description", format!("give at most {DESCRIPTION_CHARACTERS} characters")))
 }

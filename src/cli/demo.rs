@@ -60,21 +60,12 @@ pub(super) async fn run(
     let playbooks = playbooks(&config.apps_dir, arguments.app.as_deref())?;
     let listener = TcpListener::bind(arguments.provider)
         .await
-        .with_context(|| {
-            format!(
-                "the pretend provider cannot listen on {}",
-                arguments.provider
-            )
-        })?;
+        .with_context(|| format!("the pretend provider cannot listen on {}", arguments.provider))?;
     let base = format!("http://{}", listener.local_addr()?);
     prepare(&mut config, &playbooks, &base)?;
     let egress = Egress::new(&config.egress_allow, PATIENCE)?;
     let guide = walkthrough::text(&playbooks, &config.public_url(), &base);
-    let provider = Arc::new(Provider::new(
-        playbooks,
-        config.public_url(),
-        egress.clone(),
-    ));
+    let provider = Arc::new(Provider::new(playbooks, config.public_url(), egress.clone()));
     tokio::spawn(axum::serve(listener, provider::router(provider)).into_future());
     let health = format!("{}/healthz", config.public_url());
     tokio::spawn(async move {
@@ -120,9 +111,7 @@ fn prepare(config: &mut Config, playbooks: &[Playbook], base: &str) -> anyhow::R
     config.egress_allow = vec![IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
     for playbook in playbooks {
         let base_url = format!("{base}/{}", playbook.slug()).parse()?;
-        let settings = AppConfig {
-            base_url: Some(base_url),
-        };
+        let settings = AppConfig { base_url: Some(base_url) };
         config.apps.insert(playbook.slug().to_owned(), settings);
     }
     Ok(())
@@ -136,11 +125,7 @@ async fn until_served(egress: &Egress, health: &str) {
             headers: Vec::new(),
             body: None,
         };
-        if egress
-            .call(request)
-            .await
-            .is_ok_and(|answer| answer.status == 200)
-        {
+        if egress.call(request).await.is_ok_and(|answer| answer.status == 200) {
             return;
         }
         tokio::time::sleep(LOOK).await;

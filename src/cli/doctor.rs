@@ -39,31 +39,16 @@ enum State {
 
 impl Finding {
     fn ok(what: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            what,
-            state: State::Ok,
-            detail: detail.into(),
-            advice: None,
-        }
+        Self { what, state: State::Ok, detail: detail.into(), advice: None }
     }
 
     fn doubtful(what: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(advice.into());
-        Self {
-            what,
-            state: State::Doubtful,
-            detail: detail.into(),
-            advice,
-        }
+        Self { what, state: State::Doubtful, detail: detail.into(), advice }
     }
 
     fn bad(what: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            what,
-            state: State::Bad,
-            detail: detail.into(),
-            advice: Some(advice.into()),
-        }
+        Self { what, state: State::Bad, detail: detail.into(), advice: Some(advice.into()) }
     }
 }
 
@@ -76,10 +61,7 @@ pub(super) fn run(config: Result<Config, ConfigError>, output: Output) -> anyhow
         }),
         Err(error) => {
             let advice = "docs/configuration.md lists every setting.";
-            Ok(report(
-                &[Finding::bad("configuration", error.to_string(), advice)],
-                output,
-            ))
+            Ok(report(&[Finding::bad("configuration", error.to_string(), advice)], output))
         }
     }
 }
@@ -103,10 +85,6 @@ fn print(finding: &Finding, output: Output) {
     };
     output.line(format!("{mark} {:<14} {}", finding.what, finding.detail));
     if let Some(advice) = &finding.advice {
-        output.line(format!(
-            "  {:<14} {}",
-            "",
-            output.paint(Tone::Faint, advice)
-        ));
+        output.line(format!("  {:<14} {}", "", output.paint(Tone::Faint, advice)));
     }
 }

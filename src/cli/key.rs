@@ -34,14 +34,8 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<Exit> {
-    let Command::Create {
-        name,
-        project,
-        admin,
-    } = command;
-    let store = Store::open(&config.database_url)
-        .await
-        .context("cannot open the database")?;
+    let Command::Create { name, project, admin } = command;
+    let store = Store::open(&config.database_url).await.context("cannot open the database")?;
     let project = find_project(&store, project.as_deref()).await?;
     let key = auth::generate_key();
     let row = auth::key_row(&key, &project.id, &name, admin);
@@ -58,15 +52,8 @@ pub(super) async fn run(command: Command, config: &Config, output: Output) -> an
     }
     // The key alone on its line, so that it is easily copied.
     output.line(output.paint(Tone::Strong, key.expose_secret()));
-    let rights = if admin {
-        "It may manage every project."
-    } else {
-        ""
-    };
-    let words = format!(
-        "for the project {}, shown this once. {rights}",
-        project.name
-    );
+    let rights = if admin { "It may manage every project." } else { "" };
+    let words = format!("for the project {}, shown this once. {rights}", project.name);
     output.line(output.paint(Tone::Faint, words.trim_end()));
     Ok(Exit::Ok)
 }
@@ -76,16 +63,10 @@ async fn find_project(store: &Store, wanted: Option<&str>) -> anyhow::Result<Pro
         return Ok(store.ensure_default_project(auth::DEFAULT_PROJECT).await?);
     };
     let projects = store.list_projects().await?;
-    let names: Vec<_> = projects
-        .iter()
-        .map(|project| project.name.clone())
-        .collect();
+    let names: Vec<_> = projects.iter().map(|project| project.name.clone()).collect();
     let matching = |project: &Project| project.id == wanted || project.name == wanted;
     projects.into_iter().find(matching).ok_or_else(|| {
-        UsageError(format!(
-            "there is no project `{wanted}`; there are: {}",
-            names.join(", ")
-        ))
-        .into()
+        UsageError(format!("there is no project `{wanted}`; there are: {}", names.join(", ")))
+            .into()
     })
 }

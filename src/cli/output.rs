@@ -39,10 +39,7 @@ impl Output {
     )]
     pub(super) fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
-            json,
-            colour: wanted && io::stdout().is_terminal(),
-        }
+        Self { json, colour: wanted && io::stdout().is_terminal() }
     }
 
     /// Whether a program reads this.
@@ -51,10 +48,7 @@ impl Output {
     }
 
     /// Prints one line. That the reader is gone, as in `hearken … | head`, is no error.
-    #[expect(
-        clippy::unused_self,
-        reason = "whatever is printed goes through an `Output`"
-    )]
+    #[expect(clippy::unused_self, reason = "whatever is printed goes through an `Output`")]
     pub(super) fn line(self, text: impl Display) {
         let _ = writeln!(io::stdout().lock(), "{text}");
     }
@@ -100,10 +94,6 @@ impl Output {
 
     /// A check mark or a cross.
     pub(super) fn mark(self, fine: bool) -> String {
-        if fine {
-            self.paint(Tone::Good, "✓")
-        } else {
-            self.paint(Tone::Bad, "✗")
-        }
+        if fine { self.paint(Tone::Good, "✓") } else { self.paint(Tone::Bad, "✗") }
     }
 }

@@ -54,8 +54,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     let global_unicast = a & 0xe000 == 0x2000;
     let special = matches!(
         (a, b, c),
-        (0x2001, 0..=0x1ff, _)              // protocol assignments, Teredo, ORCHID
-            | (0x2001, 0xdb8, _)            // documentation
+        (0x2001, 0..=0x1ff | 0xdb8, _)        // protocol assignments, Teredo, ORCHID, documentation
             | (0x2002, _, _)                // 6to4: an IPv4 address inside
             | (0x2620, 0x4f, 0x8000)        // AS112
             | (0x3fff, 0..=0x0fff, _) // documentation

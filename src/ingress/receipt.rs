@@ -14,13 +14,8 @@ use crate::{
 
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// Header fields that carry a credential somebody could use again.
-const SECRET_HEADERS: [&str; 5] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "x-api-key",
-    "x-auth-token",
-];
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
 
 /// A receipt that is not finished yet, with the events it will be stored with.
 pub(super) struct Draft {
@@ -91,9 +86,8 @@ impl Draft {
         events: Vec<Event>,
         request: Request,
     ) -> Self {
-        let expires_at = request
-            .received_at
-            .saturating_add(subscriber.retention_days * MICROS_PER_DAY);
+        let expires_at =
+            request.received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
         let (mut dropped, mut first_reason) = (Vec::new(), None);
         for event in events {
             let verdict = subscriber.filter.judge(&event.data);
@@ -124,10 +118,7 @@ impl Draft {
     /// The finished receipt with its events.
     pub(super) fn finish(mut self) -> Inbound {
         self.receipt.detail = Value::Object(self.detail);
-        Inbound {
-            receipt: self.receipt,
-            events: self.events,
-        }
+        Inbound { receipt: self.receipt, events: self.events }
     }
 }
 

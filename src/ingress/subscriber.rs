@@ -52,10 +52,7 @@ impl Subscribers {
             Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst))
         };
         Self {
-            cache: Cache::builder()
-                .time_to_live(FRESH)
-                .max_capacity(CACHED)
-                .build(),
+            cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
             requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
             rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
             turns: Semaphore::new(available_parallelism().map_or(2, |cores| cores.get().max(2))),
@@ -78,9 +75,7 @@ impl Subscribers {
             return Ok(None);
         };
         let subscriber = Arc::new(Subscriber::prepare(context, trigger).await?);
-        self.cache
-            .insert(trigger_id.to_owned(), subscriber.clone())
-            .await;
+        self.cache.insert(trigger_id.to_owned(), subscriber.clone()).await;
         Ok(Some(subscriber))
     }
 
@@ -91,14 +86,9 @@ impl Subscribers {
 
     /// Takes one request from the trigger's allowance, or says in how many seconds there is one.
     pub(super) fn admit(&self, trigger_id: &str) -> Result<(), u64> {
-        self.requests
-            .check_key(&trigger_id.to_owned())
-            .map_err(|not_until| {
-                not_until
-                    .wait_time_from(DefaultClock::default().now())
-                    .as_secs()
-                    + 1
-            })
+        self.requests.check_key(&trigger_id.to_owned()).map_err(|not_until| {
+            not_until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
+        })
     }
 
     /// Whether one more rejected request of this trigger is worth a receipt.
@@ -151,11 +141,6 @@ impl Subscriber {
             error!(trigger = %trigger.id, %error, "a stored filter does not compile; it is left out");
             Filter::everything()
         });
-        Ok(Self {
-            trigger,
-            context,
-            filter,
-            retention_days,
-        })
+        Ok(Self { trigger, context, filter, retention_days })
     }
 }

@@ -35,9 +35,7 @@ impl Call {
         account: Option<AccountContext>,
     ) -> Self {
         let base_url = base_url(context, &app);
-        let shared = account
-            .as_ref()
-            .and_then(|account| account_secret(&app, account));
+        let shared = account.as_ref().and_then(|account| account_secret(&app, account));
         Self {
             egress: context.egress.clone(),
             context: LifecycleContext {
@@ -80,13 +78,11 @@ impl Call {
     }
 
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
-        self.run(|app, egress, context| app.script().register(egress, context))
-            .await
+        self.run(|app, egress, context| app.script().register(egress, context)).await
     }
 
     pub(super) async fn unregister(&self) -> Result<(), LifecycleError> {
-        self.run(|app, egress, context| app.script().unregister(egress, context))
-            .await
+        self.run(|app, egress, context| app.script().unregister(egress, context)).await
     }
 
     /// Removes every subscription at the provider that delivers to this trigger's URL.
@@ -96,14 +92,9 @@ impl Call {
         }
         self.run(|app, egress, context| {
             let listed = app.script().list(egress, context)?;
-            for ours in listed
-                .into_iter()
-                .filter(|listed| listed.url == context.trigger.url)
-            {
-                let context = LifecycleContext {
-                    external_id: Some(ours.external_id),
-                    ..context.clone()
-                };
+            for ours in listed.into_iter().filter(|listed| listed.url == context.trigger.url) {
+                let context =
+                    LifecycleContext { external_id: Some(ours.external_id), ..context.clone() };
                 app.script().unregister(egress, &context)?;
             }
             Ok(())
@@ -133,12 +124,7 @@ impl Call {
 
 /// Where a trigger's secret is sealed to.
 pub(super) fn secret_place(trigger: &Trigger) -> Place<'_> {
-    Place {
-        table: "triggers",
-        column: "secret",
-        row: &trigger.id,
-        project: &trigger.project_id,
-    }
+    Place { table: "triggers", column: "secret", row: &trigger.id, project: &trigger.project_id }
 }
 
 /// Opens a linked account for a script.
@@ -159,9 +145,7 @@ pub(super) fn open_account(
     let credentials: BTreeMap<String, SecretString> = fields
         .into_iter()
         .map(|(name, value)| {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             (name, SecretString::from(text))
         })
         .collect();
@@ -179,13 +163,7 @@ fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {
 
 /// The provider's API: the operator's choice, or the definition's.
 fn base_url(context: &Context, app: &App) -> String {
-    let chosen = context
-        .config
-        .apps
-        .get(&app.slug)
-        .and_then(|settings| settings.base_url.as_ref());
-    let url = chosen
-        .map(ToString::to_string)
-        .or_else(|| app.definition.base_url.clone());
+    let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
+    let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
     url.unwrap_or_default().trim_end_matches('/').to_owned()
 }

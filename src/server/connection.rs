@@ -133,30 +133,20 @@ impl Admission {
 
     fn admit(&self, address: IpAddr) -> Option<Admitted> {
         let place = self.all.clone().try_acquire_owned().ok()?;
-        let mut counts = self
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
         if *count >= self.per_address {
             return None;
         }
         *count += 1;
         drop(counts);
-        Some(Admitted {
-            _place: place,
-            address,
-            by_address: self.by_address.clone(),
-        })
+        Some(Admitted { _place: place, address, by_address: self.by_address.clone() })
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut counts = self
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

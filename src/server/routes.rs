@@ -36,9 +36,7 @@ pub(super) fn all(context: Shared, metrics: PrometheusHandle) -> Router {
     let webhooks = Router::new()
         .route(
             "/v1/webhooks/{app}/{trigger_id}",
-            get(ingress::receive)
-                .head(ingress::receive)
-                .post(ingress::receive),
+            get(ingress::receive).head(ingress::receive).post(ingress::receive),
         )
         .with_state(context.clone());
     operation
@@ -49,9 +47,7 @@ pub(super) fn all(context: Shared, metrics: PrometheusHandle) -> Router {
         .layer(RequestBodyDeadlineLayer::new(body))
         .layer(middleware::from_fn(strict_framing))
         .layer(middleware::from_fn(safe_answer))
-        .layer(CatchPanicLayer::custom(|_| {
-            Problem::internal().into_response()
-        }))
+        .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))
 }
 
 async fn upkeep(context: Shared, metrics: PrometheusHandle) {
@@ -69,21 +65,9 @@ async fn ready(State(context): State<Shared>) -> Response {
     let apps = context.catalogue.snapshot().apps().count();
     let database = context.store.ping().await;
     let ready = database.is_ok() && apps > 0;
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let database = if database.is_ok() {
-        "ok"
-    } else {
-        "unreachable"
-    };
-    (
-        status,
-        Json(json!({ "ready": ready, "database": database, "apps": apps })),
-    )
-        .into_response()
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let database = if database.is_ok() { "ok" } else { "unreachable" };
+    (status, Json(json!({ "ready": ready, "database": database, "apps": apps }))).into_response()
 }
 
 /// Refuses requests whose framing two servers could read differently: no `Host` or several, or a
@@ -112,16 +96,11 @@ async fn safe_answer(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'; sandbox",
-        ),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in fixed {
-        headers
-            .entry(name)
-            .or_insert(axum::http::HeaderValue::from_static(value));
+        headers.entry(name).or_insert(axum::http::HeaderValue::from_static(value));
     }
     response
 }

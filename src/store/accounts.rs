@@ -41,10 +41,7 @@ impl Store {
             account.updated_at.into(),
         ]]));
         let explanation = "this account exists already, or its project does not exist";
-        added
-            .await
-            .map(drop)
-            .map_err(|error| error.explained(explanation))
+        added.await.map(drop).map_err(|error| error.explained(explanation))
     }
 
     /// One account of a project.
@@ -53,9 +50,7 @@ impl Store {
         project: &str,
         id: &str,
     ) -> Result<Option<LinkedAccount>, StoreError> {
-        self.read()
-            .row(select(project).and("id = $", Some(id)))
-            .await
+        self.read().row(select(project).and("id = $", Some(id))).await
     }
 
     /// The accounts of a project, of one app or of all.
@@ -65,9 +60,7 @@ impl Store {
         app: Option<&str>,
         page: &Page,
     ) -> Result<Vec<LinkedAccount>, StoreError> {
-        self.read()
-            .rows(select(project).and("app = $", app).page(page))
-            .await
+        self.read().rows(select(project).and("app = $", app).page(page)).await
     }
 
     /// Changes an account; returns it as it is now.
@@ -105,15 +98,11 @@ impl Store {
             Statement::new("DELETE FROM linked_accounts WHERE project_id = $1 AND id = $2");
         let deleted = self.write().run(statement.bind(project).bind(id)).await;
         let explanation = "triggers still use this linked account: delete them first";
-        deleted
-            .map(|rows| rows > 0)
-            .map_err(|error| error.explained(explanation))
+        deleted.map(|rows| rows > 0).map_err(|error| error.explained(explanation))
     }
 }
 
 fn select(project: &str) -> Statement {
     let statement = Statement::new("SELECT ").then(COLUMNS);
-    statement
-        .then(" FROM linked_accounts WHERE project_id = $1")
-        .bind(project)
+    statement.then(" FROM linked_accounts WHERE project_id = $1").bind(project)
 }

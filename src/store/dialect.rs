@@ -72,9 +72,8 @@ impl Pool {
     /// Runs a statement for the rows it gives. They are read to the end, because SQLite commits a
     /// statement only then.
     pub(super) async fn rows<T: Record>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        let rows = with_pool!(self, |pool| prepare!(query_as::<_, T>, statement)
-            .fetch_all(pool)
-            .await);
+        let rows =
+            with_pool!(self, |pool| prepare!(query_as::<_, T>, statement).fetch_all(pool).await);
         Ok(rows?)
     }
 
@@ -88,10 +87,7 @@ impl Pool {
 
     /// Runs a statement; returns how many rows it changed.
     pub(super) async fn run(&self, statement: Statement) -> Result<u64, StoreError> {
-        Ok(with_pool!(self, |pool| prepare!(query, statement)
-            .execute(pool)
-            .await?
-            .rows_affected()))
+        Ok(with_pool!(self, |pool| prepare!(query, statement).execute(pool).await?.rows_affected()))
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
@@ -120,18 +116,13 @@ impl Transaction {
         statement: Statement,
     ) -> Result<Vec<T>, sqlx::Error> {
         with_transaction!(self, |transaction| {
-            prepare!(query_as::<_, T>, statement)
-                .fetch_all(&mut **transaction)
-                .await
+            prepare!(query_as::<_, T>, statement).fetch_all(&mut **transaction).await
         })
     }
 
     pub(super) async fn run(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
         with_transaction!(self, |transaction| {
-            prepare!(query, statement)
-                .execute(&mut **transaction)
-                .await
-                .map(drop)
+            prepare!(query, statement).execute(&mut **transaction).await.map(drop)
         })
     }
 
@@ -174,30 +165,18 @@ async fn connect_sqlite(path: &str) -> Result<(Pool, Pool), StoreError> {
         .pragma("checkpoint_fullfsync", "1");
     // Never closed for idleness: the log is kept as long as one connection is open.
     let pool = |connections| {
-        let options = SqlitePoolOptions::new()
-            .max_connections(connections)
-            .min_connections(1);
-        options
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
+        let options = SqlitePoolOptions::new().max_connections(connections).min_connections(1);
+        options.acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None)
     };
     let write = pool(1).connect_with(options.clone()).await?;
     check_sqlite(&write).await?;
-    migrations::sqlite()
-        .run(&write)
-        .await
-        .map_err(migrations::failed)?;
-    let read = pool(READERS)
-        .connect_with(options.pragma("query_only", "ON"))
-        .await?;
+    migrations::sqlite().run(&write).await.map_err(migrations::failed)?;
+    let read = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
     Ok((Pool::Sqlite(read), Pool::Sqlite(write)))
 }
 
 async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-        .fetch_one(pool)
-        .await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     if (next(), next(), next()) < OLDEST_SQLITE {
@@ -212,9 +191,7 @@ async fn connect_postgres(url: &str) -> Result<(Pool, Pool), StoreError> {
     let options = postgres_options(url)?;
     prepare_postgres(&options).await?;
     let pool = |connections| {
-        let options = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(PATIENCE);
+        let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
         options.after_connect(|connection, _| {
             Box::pin(async move {
                 sqlx::raw_sql(SESSION_POSTGRES).execute(connection).await?;
@@ -234,11 +211,7 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let host = options.get_host();
     let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let undecided = matches!(options.get_ssl_mode(), PgSslMode::Prefer);
-    Ok(if local && undecided {
-        options.ssl_mode(PgSslMode::Disable)
-    } else {
-        options
-    })
+    Ok(if local && undecided { options.ssl_mode(PgSslMode::Disable) } else { options })
 }
 
 /// Checks the server and migrates over a connection of its own: waiting for another replica's
@@ -257,10 +230,7 @@ async fn prepare_postgres(options: &PgConnectOptions) -> Result<(), StoreError> 
     if fsync == "off" {
         warn!("PostgreSQL runs with fsync off: a power failure can lose what was acknowledged");
     }
-    migrations::postgres()
-        .run(&mut connection)
-        .await
-        .map_err(migrations::failed)?;
+    migrations::postgres().run(&mut connection).await.map_err(migrations::failed)?;
     connection.close().await?;
     Ok(())
 }

@@ -28,9 +28,7 @@ pub struct EventFilter {
 impl Store {
     /// One event of a project.
     pub async fn event(&self, project: &str, id: &str) -> Result<Option<TriggerEvent>, StoreError> {
-        self.read()
-            .row(select(project).and("id = $", Some(id)))
-            .await
+        self.read().row(select(project).and("id = $", Some(id))).await
     }
 
     /// The events of a project.
@@ -54,9 +52,7 @@ impl Store {
             "UPDATE events SET status = 'processed', processed_at = COALESCE(processed_at, $3)
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
-        self.write()
-            .row(statement.then(COLUMNS).bind(project).bind(id).bind(now))
-            .await
+        self.write().row(statement.then(COLUMNS).bind(project).bind(id).bind(now)).await
     }
 }
 
@@ -73,7 +69,5 @@ pub(super) fn list(project: &str, filter: &EventFilter, page: &Page) -> Statemen
 
 fn select(project: &str) -> Statement {
     let statement = Statement::new("SELECT ").then(COLUMNS);
-    statement
-        .then(" FROM events WHERE project_id = $1")
-        .bind(project)
+    statement.then(" FROM events WHERE project_id = $1").bind(project)
 }

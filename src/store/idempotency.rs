@@ -47,12 +47,7 @@ impl Store {
                 OR (idempotency_keys.status IS NULL AND idempotency_keys.created_at < $6)",
         );
         let claim = claim.bind(project).bind(key).bind(request_hash).bind(now);
-        if self
-            .write()
-            .run(claim.bind(now - KEPT).bind(now - ABANDONED))
-            .await?
-            == 1
-        {
+        if self.write().run(claim.bind(now - KEPT).bind(now - ABANDONED)).await? == 1 {
             return Ok(Begun::Fresh);
         }
         let taken = Statement::new(
@@ -86,11 +81,7 @@ impl Store {
             "UPDATE idempotency_keys SET status = $3, body = $4
              WHERE project_id = $1 AND key = $2 AND status IS NULL",
         );
-        let statement = statement
-            .bind(project)
-            .bind(key)
-            .bind(i64::from(status))
-            .bind(body);
+        let statement = statement.bind(project).bind(key).bind(i64::from(status)).bind(body);
         self.write().run(statement).await.map(drop)
     }
 
@@ -99,10 +90,7 @@ impl Store {
         let statement = Statement::new(
             "DELETE FROM idempotency_keys WHERE project_id = $1 AND key = $2 AND status IS NULL",
         );
-        self.write()
-            .run(statement.bind(project).bind(key))
-            .await
-            .map(drop)
+        self.write().run(statement.bind(project).bind(key)).await.map(drop)
     }
 
     /// Deletes keys whose time is over, at most `limit`; returns how many. Not scoped.
@@ -116,8 +104,6 @@ impl Store {
                  SELECT project_id, key FROM idempotency_keys WHERE created_at < $1
                  ORDER BY created_at LIMIT $2)",
         );
-        self.write()
-            .run(statement.bind(now - KEPT).bind(i64::from(limit)))
-            .await
+        self.write().run(statement.bind(now - KEPT).bind(i64::from(limit))).await
     }
 }

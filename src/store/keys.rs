@@ -13,9 +13,7 @@ impl Store {
     /// # Errors
     /// `Conflict` when its public id is taken or its project does not exist.
     pub async fn create_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let statement = Statement::new("INSERT INTO api_keys (")
-            .then(COLUMNS)
-            .then(") VALUES");
+        let statement = Statement::new("INSERT INTO api_keys (").then(COLUMNS).then(") VALUES");
         let added = self.write().run(statement.tuples([[
             (&key.id).into(),
             (&key.project_id).into(),
@@ -28,28 +26,17 @@ impl Store {
             key.revoked_at.into(),
         ]]));
         let explanation = "this key exists already, or its project does not exist";
-        added
-            .await
-            .map(drop)
-            .map_err(|error| error.explained(explanation))
+        added.await.map(drop).map_err(|error| error.explained(explanation))
     }
 
     /// The key with this public part, in whatever project, revoked ones included.
     pub async fn key_by_public_id(&self, public_id: &str) -> Result<Option<ApiKey>, StoreError> {
-        self.read()
-            .row(select().then(" WHERE public_id = $1").bind(public_id))
-            .await
+        self.read().row(select().then(" WHERE public_id = $1").bind(public_id)).await
     }
 
     /// The keys of a project, oldest first, revoked ones included.
     pub async fn list_keys(&self, project: &str) -> Result<Vec<ApiKey>, StoreError> {
-        self.read()
-            .rows(
-                select()
-                    .then(" WHERE project_id = $1 ORDER BY id")
-                    .bind(project),
-            )
-            .await
+        self.read().rows(select().then(" WHERE project_id = $1 ORDER BY id").bind(project)).await
     }
 
     /// Revokes a key for good; returns it, or nothing where there is none. A second time changes
@@ -64,23 +51,16 @@ impl Store {
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3)
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
-        self.write()
-            .row(statement.then(COLUMNS).bind(project).bind(id).bind(now))
-            .await
+        self.write().row(statement.then(COLUMNS).bind(project).bind(id).bind(now)).await
     }
 
     /// Notes that a key was used. Not scoped: the caller has just looked the key up.
     pub async fn touch_key(&self, id: &str, now: Micros) -> Result<(), StoreError> {
         let statement = Statement::new("UPDATE api_keys SET last_used_at = $2 WHERE id = $1");
-        self.write()
-            .run(statement.bind(id).bind(now))
-            .await
-            .map(drop)
+        self.write().run(statement.bind(id).bind(now)).await.map(drop)
     }
 }
 
 fn select() -> Statement {
-    Statement::new("SELECT ")
-        .then(COLUMNS)
-        .then(" FROM api_keys")
+    Statement::new("SELECT ").then(COLUMNS).then(" FROM api_keys")
 }

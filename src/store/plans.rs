@@ -19,29 +19,21 @@ impl Store {
     pub async fn plans(&self) -> Result<Vec<Plan>, StoreError> {
         let mut plans = Vec::new();
         for (query, statement) in statements() {
-            plans.push(Plan {
-                query,
-                steps: self.plan(statement).await?,
-            });
+            plans.push(Plan { query, steps: self.plan(statement).await? });
         }
         Ok(plans)
     }
 
     async fn plan(&self, statement: Statement) -> Result<Vec<String>, StoreError> {
-        let explained = Statement {
-            sql: self.read().explain().to_owned() + &statement.sql,
-            ..statement
-        };
+        let explained =
+            Statement { sql: self.read().explain().to_owned() + &statement.sql, ..statement };
         let steps = self.read().rows::<Step>(explained).await?;
         Ok(steps.into_iter().map(|step| step.0).collect())
     }
 }
 
 fn statements() -> Vec<(&'static str, Statement)> {
-    let page = Page {
-        after: Some("zzz".to_owned()),
-        limit: 50,
-    };
+    let page = Page { after: Some("zzz".to_owned()), limit: 50 };
     let some = |text: &str| Some(text.to_owned());
     let events = |filter: EventFilter| events::list("p1", &filter, &page);
     let triggers = |filter: TriggerFilter| triggers::list("p1", &filter, &page);
@@ -51,27 +43,11 @@ fn statements() -> Vec<(&'static str, Statement)> {
         ("triggers of a project", triggers(TriggerFilter::default())),
         (
             "triggers by status and app",
-            triggers(TriggerFilter {
-                status: some("s1"),
-                app: some("a1"),
-                ..Default::default()
-            }),
+            triggers(TriggerFilter { status: some("s1"), app: some("a1"), ..Default::default() }),
         ),
         ("events of a project", events(EventFilter::default())),
-        (
-            "events by status",
-            events(EventFilter {
-                status: some("s1"),
-                ..Default::default()
-            }),
-        ),
-        (
-            "events of a trigger",
-            events(EventFilter {
-                trigger: trigger(),
-                ..Default::default()
-            }),
-        ),
+        ("events by status", events(EventFilter { status: some("s1"), ..Default::default() })),
+        ("events of a trigger", events(EventFilter { trigger: trigger(), ..Default::default() })),
         (
             "events of a trigger by status and time",
             events(EventFilter {
@@ -85,22 +61,13 @@ fn statements() -> Vec<(&'static str, Statement)> {
         ("receipts of a project", receipts(ReceiptFilter::default())),
         (
             "receipts of a trigger",
-            receipts(ReceiptFilter {
-                trigger: trigger(),
-                ..Default::default()
-            }),
+            receipts(ReceiptFilter { trigger: trigger(), ..Default::default() }),
         ),
-        (
-            "events already there",
-            select_owners(&[("t1", "e1"), ("t2", "e2")]),
-        ),
+        ("events already there", select_owners(&[("t1", "e1"), ("t2", "e2")])),
         ("event counts", stats::by_status("p1", None, i64::MAX)),
         ("receipt counts", stats::by_outcome("p1", None, i64::MAX)),
         ("expiring triggers", upkeep::expiring_triggers(1, 50)),
-        (
-            "abandoned registrations",
-            upkeep::abandoned_registrations(1, 50),
-        ),
+        ("abandoned registrations", upkeep::abandoned_registrations(1, 50)),
         ("expired events", upkeep::delete_expired_events(1, 50)),
         ("old receipts", upkeep::delete_old_receipts(1, 50)),
     ]

@@ -23,9 +23,7 @@ impl Store {
 
     /// The project with this id.
     pub async fn project(&self, id: &str) -> Result<Option<Project>, StoreError> {
-        self.read()
-            .row(select().then(" WHERE id = $1").bind(id))
-            .await
+        self.read().row(select().then(" WHERE id = $1").bind(id)).await
     }
 
     /// The project of this name, made now if there is none. Replicas that start at the same time
@@ -37,31 +35,21 @@ impl Store {
             retention_days: RETENTION_DAYS,
             created_at: clock::now(),
         };
-        self.write()
-            .run(insert(&project).then(" ON CONFLICT (name) DO NOTHING"))
-            .await?;
-        let found = self
-            .write()
-            .row(select().then(" WHERE name = $1").bind(name))
-            .await?;
+        self.write().run(insert(&project).then(" ON CONFLICT (name) DO NOTHING")).await?;
+        let found = self.write().row(select().then(" WHERE name = $1").bind(name)).await?;
         found.ok_or_else(|| StoreError::Unavailable(format!("the project {name} vanished")))
     }
 }
 
 fn select() -> Statement {
-    Statement::new("SELECT ")
-        .then(COLUMNS)
-        .then(" FROM projects")
+    Statement::new("SELECT ").then(COLUMNS).then(" FROM projects")
 }
 
 fn insert(project: &Project) -> Statement {
-    Statement::new("INSERT INTO projects (")
-        .then(COLUMNS)
-        .then(") VALUES")
-        .tuples([[
-            (&project.id).into(),
-            (&project.name).into(),
-            project.retention_days.into(),
-            project.created_at.into(),
-        ]])
+    Statement::new("INSERT INTO projects (").then(COLUMNS).then(") VALUES").tuples([[
+        (&project.id).into(),
+        (&project.name).into(),
+        project.retention_days.into(),
+        project.created_at.into(),
+    ]])
 }

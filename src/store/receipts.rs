@@ -17,9 +17,7 @@ pub struct ReceiptFilter {
 impl Store {
     /// One receipt of a project, with the body where it was kept.
     pub async fn receipt(&self, project: &str, id: &str) -> Result<Option<Receipt>, StoreError> {
-        let statement = Statement::new("SELECT ")
-            .then(COLUMNS)
-            .then(" FROM receipts");
+        let statement = Statement::new("SELECT ").then(COLUMNS).then(" FROM receipts");
         let statement = statement.then(" WHERE project_id = $1 AND id = $2");
         self.read().row(statement.bind(project).bind(id)).await
     }

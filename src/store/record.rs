@@ -74,23 +74,14 @@ impl Store {
     /// have been stored, and handing it over again does no harm.
     pub async fn record(&self, inbound: Inbound) -> Result<Recorded, StoreError> {
         if inbound.receipt.trigger_id.is_none() && !inbound.events.is_empty() {
-            return Err(StoreError::Conflict(
-                "events must belong to a trigger".to_owned(),
-            ));
+            return Err(StoreError::Conflict("events must belong to a trigger".to_owned()));
         }
         let (answer, answered) = oneshot::channel();
-        let job = Job {
-            entry: Entry::new(inbound),
-            answer,
-        };
-        self.inner
-            .writer
-            .jobs
-            .try_send(job)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => unavailable("too many requests wait for it"),
-                mpsc::error::TrySendError::Closed(_) => unavailable("it is closed"),
-            })?;
+        let job = Job { entry: Entry::new(inbound), answer };
+        self.inner.writer.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => unavailable("too many requests wait for it"),
+            mpsc::error::TrySendError::Closed(_) => unavailable("it is closed"),
+        })?;
         match timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(unavailable("it gave up meanwhile")),
@@ -116,9 +107,7 @@ impl Writer {
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if self.jobs.is_closed() {
-            return Err(unavailable(
-                "it is closed, or its disk failed: see the log, and restart",
-            ));
+            return Err(unavailable("it is closed, or its disk failed: see the log, and restart"));
         }
         Ok(())
     }

@@ -60,10 +60,7 @@ pub(super) use prepare;
 
 impl Statement {
     pub(super) fn new(sql: &'static str) -> Self {
-        Self {
-            sql: sql.to_owned(),
-            binds: Vec::new(),
-        }
+        Self { sql: sql.to_owned(), binds: Vec::new() }
     }
 
     /// Gives the next numbered bind its value.
@@ -92,9 +89,8 @@ impl Statement {
 
     /// Ends a list's statement: the part of it that `page` names.
     pub(super) fn page(self, page: &Page) -> Self {
-        let mut statement = self
-            .and("id < $", page.after.as_deref())
-            .then(" ORDER BY id DESC LIMIT ");
+        let mut statement =
+            self.and("id < $", page.after.as_deref()).then(" ORDER BY id DESC LIMIT ");
         statement.push_bind(i64::from(page.limit).into());
         statement
     }

@@ -66,14 +66,8 @@ impl Store {
         bucket: Bucket,
     ) -> Result<Stats, StoreError> {
         let events = self.read().rows(by_status(project, trigger, since)).await?;
-        let receipts = self
-            .read()
-            .rows(by_outcome(project, trigger, since))
-            .await?;
-        let timeline = self
-            .read()
-            .rows(by_time(project, trigger, since, bucket))
-            .await?;
+        let receipts = self.read().rows(by_outcome(project, trigger, since)).await?;
+        let timeline = self.read().rows(by_time(project, trigger, since, bucket)).await?;
         Ok(Stats {
             events: events.into_iter().collect(),
             receipts: receipts.into_iter().collect(),

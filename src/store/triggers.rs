@@ -67,25 +67,19 @@ impl Store {
     pub async fn insert_trigger(&self, trigger: &Trigger) -> Result<(), StoreError> {
         let explanation = "this trigger exists already, or its linked account does not exist";
         let added = self.write().run(insert(trigger)).await;
-        added
-            .map(drop)
-            .map_err(|error| error.explained(explanation))
+        added.map(drop).map_err(|error| error.explained(explanation))
     }
 
     /// One trigger of a project.
     pub async fn trigger(&self, project: &str, id: &str) -> Result<Option<Trigger>, StoreError> {
-        self.read()
-            .row(select(project).and("id = $", Some(id)))
-            .await
+        self.read().row(select(project).and("id = $", Some(id))).await
     }
 
     /// The trigger a webhook is addressed to, in whatever project: knowing its URL is the right
     /// to address it.
     pub async fn trigger_for_ingress(&self, id: &str) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new("SELECT ").then(COLUMNS);
-        self.read()
-            .row(statement.then(" FROM triggers WHERE id = $1").bind(id))
-            .await
+        self.read().row(statement.then(" FROM triggers WHERE id = $1").bind(id)).await
     }
 
     /// The triggers of a project.
@@ -119,13 +113,7 @@ impl Store {
             .bind(project)
             .bind(id)
             .bind(&patch.description)
-            .bind(
-                patch
-                    .description
-                    .as_deref()
-                    .map(str::to_lowercase)
-                    .as_deref(),
-            )
+            .bind(patch.description.as_deref().map(str::to_lowercase).as_deref())
             .bind(json(&patch.config).as_deref())
             .bind(json(&patch.filter).as_deref())
             .bind(patch.retention_days.is_some())
@@ -175,9 +163,7 @@ impl Store {
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement.then(COLUMNS).bind(project).bind(id);
-        self.write()
-            .row(statement.bind(status).bind(reason).bind(now))
-            .await
+        self.write().row(statement.bind(status).bind(reason).bind(now)).await
     }
 
     /// Deletes a trigger; returns whether there was one. Its events and receipts stay until
@@ -204,16 +190,12 @@ pub(super) fn list(project: &str, filter: &TriggerFilter, page: &Page) -> Statem
 
 /// All triggers in one status or with an expiry, for upkeep: not scoped.
 pub(super) fn select_all() -> Statement {
-    Statement::new("SELECT ")
-        .then(COLUMNS)
-        .then(" FROM triggers WHERE ")
+    Statement::new("SELECT ").then(COLUMNS).then(" FROM triggers WHERE ")
 }
 
 fn select(project: &str) -> Statement {
     let statement = Statement::new("SELECT ").then(COLUMNS);
-    statement
-        .then(" FROM triggers WHERE project_id = $1")
-        .bind(project)
+    statement.then(" FROM triggers WHERE project_id = $1").bind(project)
 }
 
 /// A LIKE pattern for texts that contain `search`, in lower case.
@@ -249,7 +231,5 @@ fn insert(trigger: &Trigger) -> Statement {
         Bind::Text(Some(storable(&trigger.description).to_lowercase())),
     ];
     let statement = Statement::new("INSERT INTO triggers (").then(COLUMNS);
-    statement
-        .then(", description_folded) VALUES")
-        .tuples([values])
+    statement.then(", description_folded) VALUES").tuples([values])
 }

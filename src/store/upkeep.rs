@@ -21,9 +21,7 @@ impl Store {
         before: Micros,
         limit: u32,
     ) -> Result<Vec<Trigger>, StoreError> {
-        self.read()
-            .rows(abandoned_registrations(before, limit))
-            .await
+        self.read().rows(abandoned_registrations(before, limit)).await
     }
 
     /// Deletes events whose retention is over, at most `limit`; returns how many.

@@ -42,18 +42,12 @@ async fn every_published_example(database: &Database) {
     let account = server.link_account("ghp_valid").await;
     let mut matched = BTreeMap::new();
     for name in TRIGGERS {
-        let trigger = server
-            .create_trigger(&account, &format!("GITHUB__{name}"))
-            .await;
+        let trigger = server.create_trigger(&account, &format!("GITHUB__{name}")).await;
         let url = trigger["webhook_url"].as_str().unwrap();
         let hooks = simulator.hooks().await;
-        let hook = hooks
-            .iter()
-            .find(|hook| hook["url"] == url)
-            .expect("the hook has our URL");
-        let sent = simulator
-            .control("corpus", json!({ "url": url, "secret": hook["secret"] }))
-            .await;
+        let hook = hooks.iter().find(|hook| hook["url"] == url).expect("the hook has our URL");
+        let sent =
+            simulator.control("corpus", json!({ "url": url, "secret": hook["secret"] })).await;
         let sent = sent.as_array().unwrap();
         assert!(sent.len() > 200, "the corpus has {} examples", sent.len());
         for answer in sent {
@@ -67,10 +61,8 @@ async fn every_published_example(database: &Database) {
             .collect();
         let path = format!("/v1/triggers/{}/events", trigger["id"].as_str().unwrap());
         let stored = server.all(&path).await;
-        let mut found: Vec<&str> = stored
-            .iter()
-            .map(|event| event["external_event_id"].as_str().unwrap())
-            .collect();
+        let mut found: Vec<&str> =
+            stored.iter().map(|event| event["external_event_id"].as_str().unwrap()).collect();
         expected.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, expected, "{name}");

@@ -34,22 +34,18 @@ struct Journal {
     accepted: BTreeSet<String>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the seed is for whoever repeats a run")]
+#[expect(clippy::print_stdout, reason = "the figures are part of the result")]
 async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database) {
     let simulator = Simulator::start().await;
     let mut server = Server::start(database, &simulator.settings()).await;
     let account = server.link_account("ghp_valid").await;
     let trigger = server.create_trigger(&account, "GITHUB__PUSH").await;
     let id = trigger["id"].as_str().unwrap().to_owned();
-    let secret = simulator.hooks().await[0]["secret"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let secret = simulator.hooks().await[0]["secret"].as_str().unwrap().to_owned();
     let journal = Arc::new(Mutex::new(Journal::default()));
     let next = Arc::new(AtomicU64::new(0));
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(20_261_124);
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_124);
     let mut random: u64 = seed;
     for _ in 0..ROUNDS {
         let stop = Arc::new(AtomicBool::new(false));
@@ -65,9 +61,8 @@ async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database
                 ))
             })
             .collect();
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis(250 + (random >> 33) % 750)).await;
         server.kill_and_restart().await;
         stop.store(true, Ordering::Relaxed);
@@ -77,20 +72,11 @@ async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database
     }
     let mut stored = BTreeMap::<String, usize>::new();
     for event in server.all(&format!("/v1/triggers/{id}/events")).await {
-        *stored
-            .entry(event["external_event_id"].as_str().unwrap().to_owned())
-            .or_default() += 1;
+        *stored.entry(event["external_event_id"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     let journal = journal.lock().unwrap();
-    let lost = journal
-        .accepted
-        .iter()
-        .filter(|id| !stored.contains_key(*id))
-        .count();
-    let invented = stored
-        .keys()
-        .filter(|id| !journal.sent.contains(*id))
-        .count();
+    let lost = journal.accepted.iter().filter(|id| !stored.contains_key(*id)).count();
+    let invented = stored.keys().filter(|id| !journal.sent.contains(*id)).count();
     let doubled = stored.values().filter(|count| **count > 1).count();
     println!(
         "{}",
@@ -99,11 +85,7 @@ async fn nothing_answered_is_lost_when_the_process_is_killed(database: &Database
             "accepted": journal.accepted.len(), "stored": stored.len(), "lost": lost, "doubled": doubled,
         })
     );
-    assert!(
-        journal.accepted.len() > 500,
-        "only {} were accepted: no load",
-        journal.accepted.len()
-    );
+    assert!(journal.accepted.len() > 500, "only {} were accepted: no load", journal.accepted.len());
     assert_eq!((lost, doubled, invented), (0, 0, 0));
 }
 
@@ -117,10 +99,7 @@ async fn send(
 ) {
     let client = client();
     while !stop.load(Ordering::Relaxed) {
-        let id = format!(
-            "00000000-0000-4000-8000-{:012}",
-            next.fetch_add(1, Ordering::Relaxed)
-        );
+        let id = format!("00000000-0000-4000-8000-{:012}", next.fetch_add(1, Ordering::Relaxed));
         let body = serde_json::to_vec(&json!({ "ref": "refs/heads/main", "after": id })).unwrap();
         journal.lock().unwrap().sent.insert(id.clone());
         for _ in 0..2 {

@@ -17,15 +17,10 @@ use crate::support::{
     simulator::Simulator,
 };
 
-const PUSH: [(&str, &str); 2] = [
-    ("X-GitHub-Event", "push"),
-    ("Content-Type", "application/json"),
-];
+const PUSH: [(&str, &str); 2] = [("X-GitHub-Event", "push"), ("Content-Type", "application/json")];
 
 async fn raw(server: &Server, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap())
-        .await
-        .unwrap();
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     // The server closes ambiguous connections; for the others half a second of silence will do.
@@ -44,20 +39,14 @@ async fn with_push_trigger(
     let account = server.link_account("ghp_valid").await;
     let trigger = server.create_trigger(&account, "GITHUB__PUSH").await;
     let url = trigger["webhook_url"].as_str().unwrap().to_owned();
-    let secret = simulator.hooks().await[0]["secret"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let secret = simulator.hooks().await[0]["secret"].as_str().unwrap().to_owned();
     (simulator, server, url, secret)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_are_let_go_and_others_served() {
     let database = database::fresh("sqlite").await;
-    let settings = [
-        ("HEARKEN_LIMITS__HEADER_SECONDS", "1"),
-        ("HEARKEN_LIMITS__BODY_SECONDS", "1"),
-    ];
+    let settings = [("HEARKEN_LIMITS__HEADER_SECONDS", "1"), ("HEARKEN_LIMITS__BODY_SECONDS", "1")];
     let server = Server::start(&database, &settings).await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     let slow = [
@@ -71,11 +60,7 @@ async fn slow_clients_are_let_go_and_others_served() {
         stream.write_all(opening.as_bytes()).await.unwrap();
         connections.push(stream);
     }
-    assert_eq!(
-        server.get("/readyz").await["ready"],
-        true,
-        "healthy clients are served meanwhile"
-    );
+    assert_eq!(server.get("/readyz").await["ready"], true, "healthy clients are served meanwhile");
     for mut stream in connections {
         let mut rest = Vec::new();
         let closed = timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
@@ -103,22 +88,11 @@ async fn ambiguous_framing_is_refused() {
     ];
     for request in refused {
         let answer = raw(&server, request.as_bytes()).await;
-        assert_eq!(
-            answer.matches("HTTP/1.1 ").count(),
-            1,
-            "{request:?}: {answer}"
-        );
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{request:?}: {answer}");
         let status = answer.split(' ').nth(1).unwrap_or_default();
-        assert!(
-            matches!(status, "400" | "404" | "408"),
-            "{request:?}: {answer}"
-        );
+        assert!(matches!(status, "400" | "404" | "408"), "{request:?}: {answer}");
     }
-    let fine = raw(
-        &server,
-        b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    )
-    .await;
+    let fine = raw(&server, b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
 }
 
@@ -149,20 +123,11 @@ async fn odd_paths_are_not_found_and_touch_nothing() {
         &long,
     ];
     for app in odd {
-        for trigger in [
-            "trg_00000000000000000000000000",
-            "x",
-            "..%2f",
-            "%00",
-            "trg_",
-        ] {
+        for trigger in ["trg_00000000000000000000000000", "x", "..%2f", "%00", "trg_"] {
             let path = format!("/v1/webhooks/{app}/{trigger}");
             let answer = raw(&server, format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes()).await;
             let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
-            assert!(
-                matches!(status.as_str(), "400" | "404" | "414" | "431"),
-                "{path}: {answer}"
-            );
+            assert!(matches!(status.as_str(), "400" | "404" | "414" | "431"), "{path}: {answer}");
         }
     }
 }
@@ -174,12 +139,8 @@ async fn bodies_are_bounded_by_what_the_app_declares() {
     let filler = "x".repeat(2 << 20);
     let large = serde_json::to_vec(&json!({ "ref": "refs/heads/main", "filler": filler })).unwrap();
     let signature = github_signature(&secret, &large);
-    let headers = [
-        PUSH[0],
-        PUSH[1],
-        ("X-Hub-Signature-256", &signature),
-        ("X-GitHub-Delivery", "large"),
-    ];
+    let headers =
+        [PUSH[0], PUSH[1], ("X-Hub-Signature-256", &signature), ("X-GitHub-Delivery", "large")];
     assert_eq!(
         server.deliver(&url, &headers, large).await.status(),
         202,
@@ -188,20 +149,11 @@ async fn bodies_are_bounded_by_what_the_app_declares() {
     let too_large = vec![b'x'; (25 << 20) + 1];
     let answer = server.deliver(&url, &PUSH, too_large).await;
     assert_eq!(answer.status(), 413);
-    let answer = server
-        .deliver(
-            &url,
-            &[PUSH[0], PUSH[1], ("Content-Encoding", "gzip")],
-            vec![0; 10],
-        )
-        .await;
+    let answer =
+        server.deliver(&url, &[PUSH[0], PUSH[1], ("Content-Encoding", "gzip")], vec![0; 10]).await;
     assert_eq!(answer.status(), 415);
     let (status, problem) = server
-        .call(
-            Method::POST,
-            "/v1/triggers",
-            Some(&json!({ "filler": "x".repeat(2 << 20) })),
-        )
+        .call(Method::POST, "/v1/triggers", Some(&json!({ "filler": "x".repeat(2 << 20) })))
         .await;
     assert_eq!(status, 413, "{problem}");
 }
@@ -213,10 +165,7 @@ async fn malformed_bodies_never_give_a_5xx() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let wide = format!(
         "{{{}}}",
-        (0..50_000)
-            .map(|n| format!("\"k{n}\":{n}"))
-            .collect::<Vec<_>>()
-            .join(",")
+        (0..50_000).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",")
     );
     let bodies: [&[u8]; 14] = [
         b"",
@@ -264,39 +213,24 @@ async fn malformed_bodies_never_give_a_5xx() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_requests_are_told_when_to_come_back() {
     let database = database::fresh("sqlite").await;
-    let settings = [
-        ("HEARKEN_LIMITS__WEBHOOKS_PER_SECOND", "5"),
-        ("HEARKEN_LIMITS__API_PER_SECOND", "5"),
-    ];
+    let settings =
+        [("HEARKEN_LIMITS__WEBHOOKS_PER_SECOND", "5"), ("HEARKEN_LIMITS__API_PER_SECOND", "5")];
     let (_simulator, server, url, _secret) = with_push_trigger(&database, &settings).await;
     let mut limited = 0;
     for _ in 0..40 {
         let answer = server.deliver(&url, &PUSH, b"{}".to_vec()).await;
         if answer.status() == 429 {
             limited += 1;
-            let seconds: u64 = answer.headers()["retry-after"]
-                .to_str()
-                .unwrap()
-                .parse()
-                .unwrap();
+            let seconds: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
             assert!((1..=5).contains(&seconds));
         }
     }
     assert!(limited > 0, "no webhook was limited");
     let mut statuses = Vec::new();
     for _ in 0..40 {
-        statuses.push(
-            server
-                .call(Method::GET, "/v1/triggers", None)
-                .await
-                .0
-                .as_u16(),
-        );
+        statuses.push(server.call(Method::GET, "/v1/triggers", None).await.0.as_u16());
     }
-    assert!(
-        statuses.contains(&429),
-        "no API call was limited: {statuses:?}"
-    );
+    assert!(statuses.contains(&429), "no API call was limited: {statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

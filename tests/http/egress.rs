@@ -140,14 +140,14 @@ const HOSTS: &[&str] = &[
     "127.0.0.1%00",
 ];
 
-const SCRIPT: &str = r#"
+const SCRIPT: &str = r"
 fn register(http, trigger) {
     let answer = http.get(trigger.config.url);
     #{ external_id: answer.status.to_string() }
 }
 
 fn unregister(http, trigger) {}
-"#;
+";
 
 /// An app whose registration calls whatever URL its trigger is configured with.
 fn caller(hosts: &[String]) -> String {
@@ -223,9 +223,7 @@ async fn no_private_address_is_reached() {
             format!("https://u:p@{host}/"),
         ] {
             let request = json!({ "trigger": "CALLER__CALLED", "config": { "url": url } });
-            let (status, problem) = server
-                .call(Method::POST, "/v1/triggers", Some(&request))
-                .await;
+            let (status, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
             assert!(
                 status.is_client_error() || status.is_server_error(),
                 "{url}: {status} {problem}"
@@ -235,17 +233,10 @@ async fn no_private_address_is_reached() {
             }
         }
     }
-    assert!(
-        refused_as_address >= 2 * 100,
-        "only {refused_as_address} were refused by the guard"
-    );
+    assert!(refused_as_address >= 2 * 100, "only {refused_as_address} were refused by the guard");
     assert_eq!(server.all("/v1/triggers").await, Vec::<Value>::new());
     for canary in canaries {
         let hit = tokio::time::timeout(std::time::Duration::from_millis(50), canary.accept()).await;
-        assert!(
-            hit.is_err(),
-            "a canary at {:?} was reached",
-            canary.local_addr()
-        );
+        assert!(hit.is_err(), "a canary at {:?} was reached", canary.local_addr());
     }
 }

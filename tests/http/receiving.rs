@@ -25,12 +25,7 @@ async fn ready(database: &Database, trigger: &str) -> (Simulator, Server, Value)
 }
 
 async fn events(server: &Server, trigger: &Value) -> Vec<Value> {
-    server
-        .all(&format!(
-            "/v1/triggers/{}/events",
-            trigger["id"].as_str().unwrap()
-        ))
-        .await
+    server.all(&format!("/v1/triggers/{}/events", trigger["id"].as_str().unwrap())).await
 }
 
 async fn a_signed_delivery_becomes_an_event(database: &Database) {
@@ -51,37 +46,17 @@ async fn a_signed_delivery_becomes_an_event(database: &Database) {
     assert_eq!(event["external_event_id"], sent[0]["delivery"]);
     let id = event["id"].as_str().unwrap();
     let whole = server.get(&format!("/v1/trigger-events/{id}")).await;
-    assert!(
-        whole["data"]["repository"]["full_name"].is_string(),
-        "{whole}"
-    );
+    assert!(whole["data"]["repository"]["full_name"].is_string(), "{whole}");
 
     for _ in 0..2 {
-        let (status, processed) = server
-            .call(Method::DELETE, &format!("/v1/trigger-events/{id}"), None)
-            .await;
-        assert_eq!(
-            (status.as_u16(), &processed["status"]),
-            (200, &json!("processed"))
-        );
+        let (status, processed) =
+            server.call(Method::DELETE, &format!("/v1/trigger-events/{id}"), None).await;
+        assert_eq!((status.as_u16(), &processed["status"]), (200, &json!("processed")));
     }
-    assert_eq!(
-        server.all("/v1/trigger-events?status=pending").await.len(),
-        0
-    );
-    assert_eq!(
-        server
-            .all("/v1/triggers/events/all?status=processed")
-            .await
-            .len(),
-        1
-    );
-    let health = server
-        .get(&format!(
-            "/v1/triggers/{}/health",
-            trigger["id"].as_str().unwrap()
-        ))
-        .await;
+    assert_eq!(server.all("/v1/trigger-events?status=pending").await.len(), 0);
+    assert_eq!(server.all("/v1/triggers/events/all?status=processed").await.len(), 1);
+    let health =
+        server.get(&format!("/v1/triggers/{}/health", trigger["id"].as_str().unwrap())).await;
     assert!(health["last_proof_at"].is_string(), "{health}");
     assert_eq!(simulator.state().await["violations"], json!([]));
 }
@@ -104,18 +79,14 @@ async fn forged_deliveries_leave_a_receipt_and_no_event(database: &Database) {
             .await;
         assert_eq!(sent[0]["status"], 401, "{tamper}: {sent}");
         let body = &sent[0]["body"];
-        let problem = body
-            .as_str()
-            .map_or_else(|| body.clone(), |text| serde_json::from_str(text).unwrap());
+        let problem =
+            body.as_str().map_or_else(|| body.clone(), |text| serde_json::from_str(text).unwrap());
         assert_eq!(problem["code"], code, "{tamper}: {problem}");
         let receipts = server.all("/v1/receipts?outcome=rejected").await;
         assert_eq!(receipts[0]["reason"], code, "{tamper}");
         assert_eq!(receipts[0]["answered"], 401, "{tamper}");
     }
-    assert_eq!(
-        server.all("/v1/receipts?outcome=rejected").await.len(),
-        forgeries.len()
-    );
+    assert_eq!(server.all("/v1/receipts?outcome=rejected").await.len(), forgeries.len());
     assert_eq!(events(&server, &trigger).await, Vec::<Value>::new());
 }
 
@@ -133,10 +104,7 @@ async fn one_delivery_sent_fifty_times_is_one_event(database: &Database) {
         .await;
     let sent = sent.as_array().unwrap();
     assert_eq!(sent.len(), 50);
-    assert!(
-        sent.iter().all(|answer| answer["status"] == 202),
-        "{sent:?}"
-    );
+    assert!(sent.iter().all(|answer| answer["status"] == 202), "{sent:?}");
     assert_eq!(events(&server, &trigger).await.len(), 1);
     let outcome = |name: &str| format!("/v1/receipts?outcome={name}");
     assert_eq!(server.all(&outcome("stored")).await.len(), 1);
@@ -161,11 +129,9 @@ async fn two_triggers_on_one_repository_each_get_theirs(database: &Database) {
             assert_eq!(sent[0]["status"], 202, "{sent}");
         }
     }
-    for (trigger, kind) in [
-        (&push, "github.push"),
-        (&again, "github.push"),
-        (&star, "github.star.added"),
-    ] {
+    for (trigger, kind) in
+        [(&push, "github.push"), (&again, "github.push"), (&star, "github.star.added")]
+    {
         let stored = events(&server, trigger).await;
         assert_eq!(stored.len(), 1, "{kind}");
         assert_eq!(stored[0]["type"], kind);
@@ -214,17 +180,10 @@ async fn filters_say_why_they_dropped(database: &Database) {
         )
         .await;
     let hook = simulator.hooks().await[0]["id"].clone();
-    for (branch, author) in [
-        ("main", "Mona Lisa"),
-        ("main", "Leonardo"),
-        ("dev", "Mona Lisa"),
-    ] {
+    for (branch, author) in [("main", "Mona Lisa"), ("main", "Leonardo"), ("dev", "Mona Lisa")] {
         let payload = json!({ "ref": format!("refs/heads/{branch}"), "commits": [{ "author": { "name": author } }] });
         simulator
-            .control(
-                "deliver",
-                json!({ "hook_id": hook, "event": "push", "payload": payload }),
-            )
+            .control("deliver", json!({ "hook_id": hook, "event": "push", "payload": payload }))
             .await;
     }
     assert_eq!(events(&server, &trigger).await.len(), 1);
@@ -235,10 +194,7 @@ async fn filters_say_why_they_dropped(database: &Database) {
     assert_eq!(clause["pointer"], "/all/0");
     assert_eq!(clause["operator"], "equals");
     assert_eq!(clause["expected"], "refs/heads/main");
-    assert!(
-        clause["actual"].to_string().contains("refs/heads/dev"),
-        "{clause}"
-    );
+    assert!(clause["actual"].to_string().contains("refs/heads/dev"), "{clause}");
 }
 
 async fn a_paused_trigger_stores_nothing(database: &Database) {
@@ -248,20 +204,11 @@ async fn a_paused_trigger_stores_nothing(database: &Database) {
     let delivery =
         json!({ "hook_id": hook, "event": "push", "example": { "event": "push", "index": 0 } });
     for (status, expected) in [("paused", 0), ("active", 1)] {
-        let (code, patched) = server
-            .call(Method::PATCH, &path, Some(&json!({ "status": status })))
-            .await;
-        assert_eq!(
-            (code.as_u16(), &patched["status"]),
-            (200, &json!(status)),
-            "{patched}"
-        );
+        let (code, patched) =
+            server.call(Method::PATCH, &path, Some(&json!({ "status": status }))).await;
+        assert_eq!((code.as_u16(), &patched["status"]), (200, &json!(status)), "{patched}");
         let sent = simulator.control("deliver", delivery.clone()).await;
         assert_eq!(sent[0]["status"], 202, "{sent}");
-        assert_eq!(
-            events(&server, &trigger).await.len(),
-            expected,
-            "while {status}"
-        );
+        assert_eq!(events(&server, &trigger).await.len(), expected, "while {status}");
     }
 }

@@ -39,36 +39,16 @@ async fn a_failed_registration_leaves_nothing_behind(database: &Database) {
         "documentation_url": "https://docs.github.com/rest",
     } });
     let cases = [
-        (
-            github(401, "Bad credentials"),
-            422,
-            "provider_refused",
-            "Bad credentials",
-        ),
+        (github(401, "Bad credentials"), 422, "provider_refused", "Bad credentials"),
         (
             github(403, "Resource not accessible by personal access token"),
             422,
             "provider_refused",
             "not accessible",
         ),
-        (
-            github(404, "Not Found"),
-            422,
-            "provider_refused",
-            "Not Found",
-        ),
-        (
-            exists,
-            422,
-            "provider_refused",
-            "Hook already exists on this repository",
-        ),
-        (
-            github(500, "Server Error"),
-            502,
-            "provider_failed",
-            "Server Error",
-        ),
+        (github(404, "Not Found"), 422, "provider_refused", "Not Found"),
+        (exists, 422, "provider_refused", "Hook already exists on this repository"),
+        (github(500, "Server Error"), 502, "provider_failed", "Server Error"),
         (
             json!({ "status": 503, "html": "<html><head><style>p{}</style></head><body><h1>Unicorn!</h1><p>No server is available</p></body></html>" }),
             502,
@@ -82,21 +62,12 @@ async fn a_failed_registration_leaves_nothing_behind(database: &Database) {
             "Sign in to continue",
         ),
         (json!({ "hang": true }), 504, "provider_timeout", "2 s"),
-        (
-            json!({ "reset": true }),
-            502,
-            "provider_unreachable",
-            "connection",
-        ),
+        (json!({ "reset": true }), 502, "provider_unreachable", "connection"),
     ];
     for (fault, status, code, words) in cases {
-        simulator
-            .control("fault", json!({ "next": [fault], "match": "POST" }))
-            .await;
+        simulator.control("fault", json!({ "next": [fault], "match": "POST" })).await;
         let request = trigger_request(&account, "GITHUB__PUSH");
-        let (answered, problem) = server
-            .call(Method::POST, "/v1/triggers", Some(&request))
-            .await;
+        let (answered, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
         assert_eq!(
             (answered.as_u16(), &problem["code"]),
             (status, &json!(code)),
@@ -108,11 +79,7 @@ async fn a_failed_registration_leaves_nothing_behind(database: &Database) {
             !text.contains(TOKEN) && !text.contains("<h1>") && !text.contains("127.0.0.1"),
             "{problem}"
         );
-        assert_eq!(
-            server.all("/v1/triggers").await,
-            Vec::<Value>::new(),
-            "{fault}"
-        );
+        assert_eq!(server.all("/v1/triggers").await, Vec::<Value>::new(), "{fault}");
         assert_eq!(simulator.hooks().await, Vec::<Value>::new(), "{fault}");
         simulator.control("reset", json!({})).await;
     }
@@ -122,22 +89,13 @@ async fn a_registration_whose_answer_was_lost_is_undone(database: &Database) {
     let (simulator, server, account) = start(database).await;
     // The provider makes the hook, but its answer never arrives.
     simulator
-        .control(
-            "fault",
-            json!({ "next": [{ "hang": true, "apply": true }], "match": "POST" }),
-        )
+        .control("fault", json!({ "next": [{ "hang": true, "apply": true }], "match": "POST" }))
         .await;
     let request = trigger_request(&account, "GITHUB__PUSH");
-    let (status, problem) = server
-        .call(Method::POST, "/v1/triggers", Some(&request))
-        .await;
+    let (status, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
     assert_eq!(status, 504, "{problem}");
     assert_eq!(server.all("/v1/triggers").await, Vec::<Value>::new());
-    assert_eq!(
-        simulator.hooks().await,
-        Vec::<Value>::new(),
-        "the hook was found and removed"
-    );
+    assert_eq!(simulator.hooks().await, Vec::<Value>::new(), "the hook was found and removed");
 }
 
 async fn a_hook_that_is_gone_can_be_deleted(database: &Database) {
@@ -154,10 +112,7 @@ async fn a_hook_that_is_gone_can_be_deleted(database: &Database) {
 
     simulator.control("fault", json!({ "next": [{ "status": 500, "body": { "message": "Server Error" } }], "match": "DELETE" })).await;
     let (status, problem) = server.call(Method::DELETE, &path(&kept), None).await;
-    assert_eq!(
-        (status.as_u16(), &problem["code"]),
-        (502, &json!("provider_failed"))
-    );
+    assert_eq!((status.as_u16(), &problem["code"]), (502, &json!("provider_failed")));
     assert_eq!(
         server.get(&path(&kept)).await["id"],
         kept["id"],
@@ -185,11 +140,7 @@ async fn an_organisation_hook_is_registered_and_removed(database: &Database) {
     let (status, _) = server.call(Method::DELETE, &path, None).await;
     assert_eq!(status, 204);
     assert_eq!(simulator.hooks().await.len(), 0);
-    assert_eq!(
-        server.all("/v1/trigger-events").await.len(),
-        1,
-        "events outlive their trigger"
-    );
+    assert_eq!(server.all("/v1/trigger-events").await.len(), 1, "events outlive their trigger");
     assert_eq!(simulator.state().await["violations"], json!([]));
 }
 
@@ -197,14 +148,10 @@ async fn a_bad_request_names_every_field(database: &Database) {
     let (simulator, server, account) = start(database).await;
     let fields = |problem: &Value| {
         let named = problem["errors"].as_array().unwrap().iter();
-        named
-            .map(|error| error["field"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
+        named.map(|error| error["field"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let request = json!({ "trigger": "GITHUB__PUSH", "linked_account_id": account, "config": { "owner": "octo cat", "repo": "" } });
-    let (status, problem) = server
-        .call(Method::POST, "/v1/triggers", Some(&request))
-        .await;
+    let (status, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
     assert_eq!(status, 422, "{problem}");
     let named = fields(&problem);
     assert!(
@@ -213,27 +160,16 @@ async fn a_bad_request_names_every_field(database: &Database) {
     );
 
     let request = json!({ "trigger": "GITHUB__PUHS", "linked_account_id": account, "config": {} });
-    let (status, problem) = server
-        .call(Method::POST, "/v1/triggers", Some(&request))
-        .await;
+    let (status, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
     assert_eq!(status, 422);
-    assert!(
-        problem.to_string().contains("GITHUB__PUSH"),
-        "the nearest name is offered: {problem}"
-    );
+    assert!(problem.to_string().contains("GITHUB__PUSH"), "the nearest name is offered: {problem}");
 
     let mut request = trigger_request(&account, "GITHUB__PUSH");
     request["filter"] = json!({ "path": "$.ref", "equal": "x" });
-    let (status, problem) = server
-        .call(Method::POST, "/v1/triggers", Some(&request))
-        .await;
+    let (status, problem) = server.call(Method::POST, "/v1/triggers", Some(&request)).await;
     assert_eq!(status, 422);
     assert!(fields(&problem)[0].starts_with("/filter"), "{problem}");
-    assert_eq!(
-        simulator.hooks().await.len(),
-        0,
-        "nothing was asked of the provider"
-    );
+    assert_eq!(simulator.hooks().await.len(), 0, "nothing was asked of the provider");
 }
 
 async fn creation_is_idempotent(database: &Database) {
@@ -248,10 +184,7 @@ async fn creation_is_idempotent(database: &Database) {
             .send()
             .await
             .unwrap();
-        (
-            answer.status().as_u16(),
-            answer.json::<Value>().await.unwrap(),
-        )
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
     let first = send(trigger_request(&account, "GITHUB__PUSH")).await;
     let second = send(trigger_request(&account, "GITHUB__PUSH")).await;

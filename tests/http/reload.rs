@@ -29,9 +29,7 @@ const PER_SECOND: u64 = 200;
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = entry
-            .map(|entry| (entry.path(), entry.file_name()))
-            .unwrap();
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
         if path.is_dir() {
             copy_folder(&path, &to.join(name));
         } else {
@@ -92,22 +90,13 @@ async fn a_hundred_edits_under_load() {
     let account = server.link_account("ghp_valid").await;
     let trigger = server.create_trigger(&account, "GITHUB__PUSH").await;
     let url = trigger["webhook_url"].as_str().unwrap().to_owned();
-    let secret = simulator.hooks().await[0]["secret"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let (stop, sent) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicU64::new(0)),
-    );
+    let secret = simulator.hooks().await[0]["secret"].as_str().unwrap().to_owned();
+    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let load = tokio::spawn(stream(url, secret, stop.clone(), sent.clone()));
 
     let folder = apps.path().join("github");
     let (yaml, script) = (folder.join("app.yaml"), folder.join("connector.rhai"));
-    let originals = (
-        fs::read_to_string(&yaml).unwrap(),
-        fs::read_to_string(&script).unwrap(),
-    );
+    let originals = (fs::read_to_string(&yaml).unwrap(), fs::read_to_string(&script).unwrap());
     let mut complete = Versions::new(&apps.path().join("github"));
     let mut on_disk = originals.clone();
     complete.note(&on_disk);
@@ -126,57 +115,14 @@ async fn a_hundred_edits_under_load() {
         tokio::time::sleep(Duration::from_millis(if edit % 4 == 3 { 450 } else { 60 })).await;
     }
 
-    // Broken on purpose: the place is shown, the last good version serves on.
-    fs::write(&script, &originals.1).unwrap();
     complete.note(&(on_disk.0.clone(), originals.1.clone()));
-    fs::write(&yaml, format!("{}\ntrigers: []\n", originals.0)).unwrap();
-    let lines = originals.0.lines().count();
-    let problem = eventually("the broken file is reported", async || {
-        let problems = app(&server).await["problems"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        problems
-            .into_iter()
-            .find(|problem| problem.to_string().contains("trigers"))
-    })
-    .await;
-    assert_eq!(problem["file"], "github/app.yaml");
-    assert_eq!(
-        problem["line"].as_u64().unwrap() as usize,
-        lines + 2,
-        "{problem}"
-    );
-    assert_eq!(problem["column"], 1, "{problem}");
-    assert!(
-        problem.to_string().contains("triggers"),
-        "the nearest name is offered: {problem}"
-    );
-
-    // Mended: live again.
-    let before = app(&server).await["version"].clone();
-    on_disk = (format!("{}\n# mended\n", originals.0), originals.1.clone());
-    complete.note(&on_disk);
-    fs::write(&yaml, &on_disk.0).unwrap();
-    eventually("the mended file is live", async || {
-        let app = app(&server).await;
-        (app["version"] != before && app["problems"] == json!([])).then_some(())
-    })
-    .await;
+    break_and_mend(&server, (&yaml, &script), &originals, &mut complete).await;
 
     stop.store(true, Ordering::Relaxed);
     let statuses = load.await.unwrap();
-    assert_eq!(
-        statuses,
-        BTreeSet::from([202]),
-        "every request was accepted"
-    );
+    assert_eq!(statuses, BTreeSet::from([202]), "every request was accepted");
     let events = server.all("/v1/trigger-events").await;
-    assert_eq!(
-        events.len() as u64,
-        sent.load(Ordering::Relaxed),
-        "and stored"
-    );
+    assert_eq!(events.len() as u64, sent.load(Ordering::Relaxed), "and stored");
     assert!(events.len() > 500, "{} requests are no load", events.len());
     let mut used = BTreeSet::new();
     for event in &events {
@@ -187,11 +133,41 @@ async fn a_hundred_edits_under_load() {
         );
         used.insert(version.to_owned());
     }
-    assert!(
-        used.len() > 3,
-        "events were mapped by {} versions: the edits went live",
-        used.len()
-    );
+    assert!(used.len() > 3, "events were mapped by {} versions: the edits went live", used.len());
+}
+
+/// Breaks the definition, expects the place to be shown, mends it, expects it to be live.
+async fn break_and_mend(
+    server: &Server,
+    (yaml, script): (&Path, &Path),
+    originals: &(String, String),
+    complete: &mut Versions,
+) {
+    fs::write(script, &originals.1).unwrap();
+    let before = eventually("the script is mended", async || {
+        let app = app(server).await;
+        (app["problems"] == json!([])).then_some(app["version"].clone())
+    })
+    .await;
+    fs::write(yaml, format!("{}\ntrigers: []\n", originals.0)).unwrap();
+    let problem = eventually("the broken file is reported", async || {
+        let problems = app(server).await["problems"].as_array().cloned().unwrap_or_default();
+        problems.into_iter().find(|problem| problem.to_string().contains("trigers"))
+    })
+    .await;
+    assert_eq!(problem["file"], "github/app.yaml");
+    assert_eq!(problem["line"], originals.0.lines().count() + 2, "{problem}");
+    assert_eq!(problem["column"], 1, "{problem}");
+    assert!(problem.to_string().contains("triggers"), "the nearest name is offered: {problem}");
+    assert_eq!(app(server).await["version"], before, "the last good version serves on");
+    let mended = (format!("{}\n# mended\n", originals.0), originals.1.clone());
+    complete.note(&mended);
+    fs::write(yaml, &mended.0).unwrap();
+    eventually("the mended file is live", async || {
+        let app = app(server).await;
+        (app["version"] != before && app["problems"] == json!([])).then_some(())
+    })
+    .await;
 }
 
 /// The versions of all pairs of definition and script that were on disk together, each complete.
@@ -255,11 +231,7 @@ async fn a_folder_that_never_loaded_is_shown_and_can_be_mended() {
         (&problem["file"], &problem["line"], &problem["column"]),
         (&json!("acme/app.yaml"), &json!(1), &json!(1))
     );
-    assert_eq!(
-        app(&server).await["slug"],
-        "github",
-        "the good app is untouched"
-    );
+    assert_eq!(app(&server).await["slug"], "github", "the good app is untouched");
     fs::remove_dir_all(&acme).unwrap();
     eventually("the problem is gone with its folder", async || {
         (server.get("/v1/apps").await["problems"] == json!([])).then_some(())

@@ -28,11 +28,7 @@ impl Fixture {
         let database = database::fresh(kind).await;
         let store = Store::open(database.url()).await.unwrap();
         let project = store.ensure_default_project("default").await.unwrap();
-        Self {
-            store,
-            project,
-            database,
-        }
+        Self { store, project, database }
     }
 
     pub(crate) fn project(&self) -> &str {
@@ -71,26 +67,15 @@ impl Fixture {
 
     /// Stores one request for the trigger with one event per external id.
     pub(crate) async fn deliver(&self, trigger: &Trigger, external_ids: &[&str]) -> Recorded {
-        let events = external_ids
-            .iter()
-            .map(|id| event(id, json!({ "id": id })))
-            .collect();
-        self.store
-            .record(Inbound {
-                receipt: receipt(trigger),
-                events,
-            })
-            .await
-            .unwrap()
+        let events = external_ids.iter().map(|id| event(id, json!({ "id": id }))).collect();
+        self.store.record(Inbound { receipt: receipt(trigger), events }).await.unwrap()
     }
 
     /// Runs SQL past the store.
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         if self.database.url().starts_with("sqlite") {
-            let mut connection = SqliteConnection::connect(self.database.url())
-                .await
-                .unwrap();
+            let mut connection = SqliteConnection::connect(self.database.url()).await.unwrap();
             sql.execute(&mut connection).await.unwrap();
         } else {
             let mut connection = PgConnection::connect(self.database.url()).await.unwrap();

@@ -40,21 +40,13 @@ pub(crate) async fn large_tables_are_not_scanned(fixture: &Fixture) {
     assert!(plans.len() > 10);
     for plan in plans {
         let text = plan.steps.join("\n");
-        assert!(
-            text.contains("INDEX") || text.contains("Index"),
-            "{}:\n{text}",
-            plan.query
-        );
+        assert!(text.contains("INDEX") || text.contains("Index"), "{}:\n{text}", plan.query);
         let whole = |step: &String| {
             ["events", "receipts", "triggers"].into_iter().any(|table| {
                 step.contains(&format!("Seq Scan on {table}"))
                     || step.starts_with(&format!("SCAN {table}"))
             })
         };
-        assert!(
-            !plan.steps.iter().any(whole),
-            "{} reads a whole table:\n{text}",
-            plan.query
-        );
+        assert!(!plan.steps.iter().any(whole), "{} reads a whole table:\n{text}", plan.query);
     }
 }

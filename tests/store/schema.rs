@@ -23,13 +23,7 @@ pub(crate) async fn opening_again_changes_nothing(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     fixture.store.close().await;
     let again = fixture.replica().await;
-    assert!(
-        again
-            .trigger(fixture.project(), &trigger.id)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(again.trigger(fixture.project(), &trigger.id).await.unwrap().is_some());
     again.close().await;
 }
 
@@ -64,29 +58,16 @@ async fn both_databases_have_the_same_tables() {
     let files = files("sqlite");
     assert_eq!(files, self::files("postgres"));
     for fixture in [lite, postgres] {
-        assert_eq!(
-            names(&fixture, STEPS).await.len(),
-            files.len(),
-            "every file is a step"
-        );
+        assert_eq!(names(&fixture, STEPS).await.len(), files.len(), "every file is a step");
         fixture.store.close().await;
     }
 }
 
 #[tokio::test]
 async fn a_url_of_another_kind_is_refused() {
-    for url in [
-        "mysql://localhost/db",
-        "sqlite://",
-        "sqlite::memory:",
-        "",
-        "hearken.db",
-    ] {
+    for url in ["mysql://localhost/db", "sqlite://", "sqlite::memory:", "", "hearken.db"] {
         let error = Store::open(url).await.err().map(|error| error.to_string());
-        assert!(
-            error.is_some_and(|text| text.contains("sqlite://")),
-            "{url}"
-        );
+        assert!(error.is_some_and(|text| text.contains("sqlite://")), "{url}");
     }
 }
 
@@ -96,42 +77,26 @@ async fn sqlite_keeps_a_write_ahead_log() {
     let mode = names(&fixture, "SELECT journal_mode FROM pragma_journal_mode").await;
     assert_eq!(mode, BTreeSet::from(["wal".to_owned()]));
     fixture.store.close().await;
-    let wal = format!(
-        "{}-wal",
-        fixture.database.url().trim_start_matches("sqlite://")
-    );
-    assert!(
-        !Path::new(&wal).exists(),
-        "a clean stop leaves nothing in the log"
-    );
+    let wal = format!("{}-wal", fixture.database.url().trim_start_matches("sqlite://"));
+    assert!(!Path::new(&wal).exists(), "a clean stop leaves nothing in the log");
 }
 
 async fn names(fixture: &Fixture, sql: &'static str) -> BTreeSet<String> {
     let url = fixture.database.url();
     let rows: Vec<(String,)> = if url.starts_with("sqlite") {
         let mut connection = SqliteConnection::connect(url).await.unwrap();
-        let rows = sqlx::query_as(sql)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
+        let rows = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         rows
     } else {
         let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::query_as(sql)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap()
+        sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap()
     };
     rows.into_iter().map(|(name,)| name).collect()
 }
 
 fn files(folder: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("migrations")
-        .join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
     let files = fs::read_dir(folder).unwrap();
-    files
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .collect()
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }

@@ -12,17 +12,10 @@ pub(crate) async fn lists_page_newest_first(fixture: &Fixture) {
     }
     ids.reverse();
     let mut seen = Vec::new();
-    let mut page = Page {
-        after: None,
-        limit: 3,
-    };
+    let mut page = Page { after: None, limit: 3 };
     loop {
         let filter = TriggerFilter::default();
-        let part = fixture
-            .store
-            .list_triggers(fixture.project(), &filter, &page)
-            .await
-            .unwrap();
+        let part = fixture.store.list_triggers(fixture.project(), &filter, &page).await.unwrap();
         assert!(part.len() <= 3);
         let Some(last) = part.last() else { break };
         page.after = Some(last.id.clone());
@@ -39,12 +32,8 @@ pub(crate) async fn lists_filter(fixture: &Fixture) {
             "ACME__REFUND".clone_into(&mut trigger.name);
         })
         .await;
-    let paused = fixture
-        .add_trigger(|trigger| "paused".clone_into(&mut trigger.status))
-        .await;
-    let foreign = fixture
-        .add_trigger(|trigger| "other".clone_into(&mut trigger.app))
-        .await;
+    let paused = fixture.add_trigger(|trigger| "paused".clone_into(&mut trigger.status)).await;
+    let foreign = fixture.add_trigger(|trigger| "other".clone_into(&mut trigger.app)).await;
 
     let by = |change: fn(&mut TriggerFilter, String), value: &str| {
         let mut filter = TriggerFilter::default();
@@ -53,27 +42,15 @@ pub(crate) async fn lists_filter(fixture: &Fixture) {
     };
     let account_filter = by(|f, v| f.account = Some(v), &account.id);
     assert_eq!(found(fixture, &account_filter).await, [linked.id.as_str()]);
-    assert_eq!(
-        found(fixture, &by(|f, v| f.name = Some(v), "ACME__REFUND")).await,
-        [&*linked.id]
-    );
-    assert_eq!(
-        found(fixture, &by(|f, v| f.status = Some(v), "paused")).await,
-        [&*paused.id]
-    );
-    assert_eq!(
-        found(fixture, &by(|f, v| f.app = Some(v), "other")).await,
-        [&*foreign.id]
-    );
+    assert_eq!(found(fixture, &by(|f, v| f.name = Some(v), "ACME__REFUND")).await, [&*linked.id]);
+    assert_eq!(found(fixture, &by(|f, v| f.status = Some(v), "paused")).await, [&*paused.id]);
+    assert_eq!(found(fixture, &by(|f, v| f.app = Some(v), "other")).await, [&*foreign.id]);
     let both = TriggerFilter {
         app: Some("other".to_owned()),
         status: Some("paused".to_owned()),
         ..TriggerFilter::default()
     };
-    assert!(
-        found(fixture, &both).await.is_empty(),
-        "every condition must hold"
-    );
+    assert!(found(fixture, &both).await.is_empty(), "every condition must hold");
 }
 
 pub(crate) async fn search_takes_wildcards_literally(fixture: &Fixture) {
@@ -90,79 +67,40 @@ pub(crate) async fn search_takes_wildcards_literally(fixture: &Fixture) {
 
 pub(crate) async fn search_ignores_case(fixture: &Fixture) {
     let trigger = described(fixture, "Bestellungen für ÄPFEL").await;
-    let other = fixture
-        .add_trigger(|trigger| "ACME__REFUND".clone_into(&mut trigger.name))
-        .await;
+    let other = fixture.add_trigger(|trigger| "ACME__REFUND".clone_into(&mut trigger.name)).await;
     assert_eq!(search(fixture, "äpfel").await, [trigger.id.as_str()]);
     assert_eq!(search(fixture, "FÜR").await, [trigger.id.as_str()]);
-    assert_eq!(
-        search(fixture, "refund").await,
-        [other.id.as_str()],
-        "names are searched"
-    );
-    assert_eq!(
-        search(fixture, &other.id[6..]).await,
-        [other.id.as_str()],
-        "ids are searched"
-    );
+    assert_eq!(search(fixture, "refund").await, [other.id.as_str()], "names are searched");
+    assert_eq!(search(fixture, &other.id[6..]).await, [other.id.as_str()], "ids are searched");
 
-    let patch = TriggerPatch {
-        description: Some("BIRNEN".to_owned()),
-        ..TriggerPatch::default()
-    };
+    let patch = TriggerPatch { description: Some("BIRNEN".to_owned()), ..TriggerPatch::default() };
     let project = fixture.project();
-    fixture
-        .store
-        .update_trigger(project, &trigger.id, &patch, NOW)
-        .await
-        .unwrap();
+    fixture.store.update_trigger(project, &trigger.id, &patch, NOW).await.unwrap();
     assert_eq!(search(fixture, "birnen").await, [trigger.id.as_str()]);
-    assert!(
-        search(fixture, "äpfel").await.is_empty(),
-        "the old text is forgotten"
-    );
+    assert!(search(fixture, "äpfel").await.is_empty(), "the old text is forgotten");
 }
 
 pub(crate) async fn patches_change_what_they_name(fixture: &Fixture) {
-    let trigger = fixture
-        .add_trigger(|trigger| trigger.retention_days = Some(3))
-        .await;
+    let trigger = fixture.add_trigger(|trigger| trigger.retention_days = Some(3)).await;
     let update = async |patch: TriggerPatch| {
         let (project, id) = (fixture.project(), &trigger.id);
-        fixture
-            .store
-            .update_trigger(project, id, &patch, NOW + 9)
-            .await
-            .unwrap()
-            .unwrap()
+        fixture.store.update_trigger(project, id, &patch, NOW + 9).await.unwrap().unwrap()
     };
     let filter = json!({ "path": "$.total", "gt": 9_007_199_254_740_993_i64 });
-    let changed = update(TriggerPatch {
-        filter: Some(filter.clone()),
-        ..TriggerPatch::default()
-    })
-    .await;
+    let changed =
+        update(TriggerPatch { filter: Some(filter.clone()), ..TriggerPatch::default() }).await;
     assert_eq!((changed.filter, changed.updated_at), (filter, NOW + 9));
-    assert_eq!(
-        (changed.config, changed.retention_days),
-        (trigger.config.clone(), Some(3))
-    );
+    assert_eq!((changed.config, changed.retention_days), (trigger.config.clone(), Some(3)));
 
-    let project_default = TriggerPatch {
-        retention_days: Some(None),
-        ..TriggerPatch::default()
-    };
+    let project_default = TriggerPatch { retention_days: Some(None), ..TriggerPatch::default() };
     assert_eq!(update(project_default).await.retention_days, None);
 }
 
 pub(crate) async fn registration_is_noted(fixture: &Fixture) {
-    let trigger = fixture
-        .add_trigger(|trigger| "registering".clone_into(&mut trigger.status))
-        .await;
+    let trigger =
+        fixture.add_trigger(|trigger| "registering".clone_into(&mut trigger.status)).await;
     let (store, project) = (&fixture.store, fixture.project());
-    let failed = store
-        .set_status(project, &trigger.id, "error", Some("refused\0"), NOW)
-        .await;
+    let failed = store.set_status(project, &trigger.id, "error", Some("refused\0"), NOW).await;
     let failed = failed.unwrap().unwrap();
     assert_eq!(failed.status, "error");
     assert_eq!(failed.status_reason.as_deref(), Some("refused\u{fffd}"));
@@ -175,24 +113,14 @@ pub(crate) async fn registration_is_noted(fixture: &Fixture) {
         status: "active".to_owned(),
         definition_version: "8899".to_owned(),
     };
-    store
-        .set_registration(project, &trigger.id, &registered, NOW + 1)
-        .await
-        .unwrap();
-    let now = store
-        .trigger_for_ingress(&trigger.id)
-        .await
-        .unwrap()
-        .unwrap();
+    store.set_registration(project, &trigger.id, &registered, NOW + 1).await.unwrap();
+    let now = store.trigger_for_ingress(&trigger.id).await.unwrap().unwrap();
     assert_eq!(
         (now.external_id.as_deref(), now.secret.as_deref()),
         (Some("42"), Some("v1.sealed"))
     );
     assert_eq!((now.status.as_str(), now.status_reason), ("active", None));
-    assert_eq!(
-        (now.state, now.expires_at),
-        (json!({ "cursor": "abc" }), Some(NOW + DAY))
-    );
+    assert_eq!((now.state, now.expires_at), (json!({ "cursor": "abc" }), Some(NOW + DAY)));
 }
 
 pub(crate) async fn upkeep_finds_its_triggers(fixture: &Fixture) {
@@ -215,85 +143,43 @@ pub(crate) async fn upkeep_finds_its_triggers(fixture: &Fixture) {
     let store = &fixture.store;
     let expiring = ids(store.expiring_triggers(NOW + 3, 10).await.unwrap());
     assert_eq!(expiring, [sooner.id.clone(), later.id]);
-    assert_eq!(
-        ids(store.expiring_triggers(NOW + 3, 1).await.unwrap()),
-        [sooner.id]
-    );
-    assert_eq!(
-        ids(store.abandoned_registrations(NOW + 3, 10).await.unwrap()),
-        [stuck.id]
-    );
+    assert_eq!(ids(store.expiring_triggers(NOW + 3, 1).await.unwrap()), [sooner.id]);
+    assert_eq!(ids(store.abandoned_registrations(NOW + 3, 10).await.unwrap()), [stuck.id]);
 }
 
 pub(crate) async fn counts_by_app_and_status(fixture: &Fixture) {
     fixture.add_trigger(|_| {}).await;
     fixture.add_trigger(|_| {}).await;
-    fixture
-        .add_trigger(|trigger| "error".clone_into(&mut trigger.status))
-        .await;
+    fixture.add_trigger(|trigger| "error".clone_into(&mut trigger.status)).await;
     let count = |status: &str, count| TriggerCount {
         app: "acme".to_owned(),
         status: status.to_owned(),
         count,
     };
-    let counts = fixture
-        .store
-        .trigger_counts(fixture.project())
-        .await
-        .unwrap();
+    let counts = fixture.store.trigger_counts(fixture.project()).await.unwrap();
     assert_eq!(counts, [count("active", 2), count("error", 1)]);
 }
 
 pub(crate) async fn a_deleted_trigger_leaves_its_history(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     let event = fixture.deliver(&trigger, &["e1"]).await.stored.remove(0);
-    assert!(
-        fixture
-            .store
-            .delete_trigger(fixture.project(), &trigger.id)
-            .await
-            .unwrap()
-    );
-    assert!(
-        fixture
-            .store
-            .trigger_for_ingress(&trigger.id)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let event = fixture
-        .store
-        .event(fixture.project(), &event)
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(fixture.store.delete_trigger(fixture.project(), &trigger.id).await.unwrap());
+    assert!(fixture.store.trigger_for_ingress(&trigger.id).await.unwrap().is_none());
+    let event = fixture.store.event(fixture.project(), &event).await.unwrap().unwrap();
     assert_eq!((event.trigger_id, event.app.as_str()), (trigger.id, "acme"));
 }
 
 async fn described(fixture: &Fixture, description: &str) -> Trigger {
-    fixture
-        .add_trigger(|trigger| description.clone_into(&mut trigger.description))
-        .await
+    fixture.add_trigger(|trigger| description.clone_into(&mut trigger.description)).await
 }
 
 async fn search(fixture: &Fixture, text: &str) -> Vec<String> {
-    let filter = TriggerFilter {
-        search: Some(text.to_owned()),
-        ..TriggerFilter::default()
-    };
+    let filter = TriggerFilter { search: Some(text.to_owned()), ..TriggerFilter::default() };
     found(fixture, &filter).await
 }
 
 async fn found(fixture: &Fixture, filter: &TriggerFilter) -> Vec<String> {
-    let page = Page {
-        after: None,
-        limit: 10,
-    };
-    let found = fixture
-        .store
-        .list_triggers(fixture.project(), filter, &page)
-        .await
-        .unwrap();
+    let page = Page { after: None, limit: 10 };
+    let found = fixture.store.list_triggers(fixture.project(), filter, &page).await.unwrap();
     found.into_iter().map(|trigger| trigger.id).collect()
 }

@@ -33,10 +33,7 @@ pub(crate) async fn fresh(kind: &str) -> Database {
             let folder = TempDir::new().expect("the system has room for a temporary folder");
             // A folder that is not there yet, as on a first start.
             let url = format!("sqlite://{}/new/hearken.db", folder.path().display());
-            Database {
-                url,
-                place: Place::Folder { _folder: folder },
-            }
+            Database { url, place: Place::Folder { _folder: folder } }
         }
         "postgres" => {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -44,13 +41,8 @@ pub(crate) async fn fresh(kind: &str) -> Database {
             administer(format!("CREATE DATABASE {name}")).await;
             let server = server();
             let (before, query) = server.split_once('?').unwrap_or((&server, ""));
-            let (host, _) = before
-                .rsplit_once('/')
-                .expect("the server's URL ends in a database");
-            Database {
-                url: format!("{host}/{name}?{query}"),
-                place: Place::Server { name },
-            }
+            let (host, _) = before.rsplit_once('/').expect("the server's URL ends in a database");
+            Database { url: format!("{host}/{name}?{query}"), place: Place::Server { name } }
         }
         other => panic!("there is no database of the kind {other}"),
     }
@@ -71,22 +63,16 @@ impl Drop for Database {
         let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         // The test's own runtime may be ending, and cannot be waited for from here.
         let dropper = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime
-                .expect("a runtime starts")
-                .block_on(administer(statement));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime starts").block_on(administer(statement));
         });
         let gone = dropper.join().is_ok();
         // While a failed test unwinds, a second panic would hide the first.
-        assert!(
-            gone || thread::panicking(),
-            "the database {name} could not be dropped"
-        );
+        assert!(gone || thread::panicking(), "the database {name} could not be dropped");
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs the tests")]
 fn server() -> String {
     std::env::var("HEARKEN_TEST_POSTGRES_URL").unwrap_or_else(|_| POSTGRES.to_owned())
 }

@@ -24,10 +24,7 @@ static FORM: LazyLock<Schema> = LazyLock::new(|| {
 
 /// Checks and compiles a folder.
 pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
-    let mut checks = Checks {
-        folder: &folder,
-        problems: Vec::new(),
-    };
+    let mut checks = Checks { folder: &folder, problems: Vec::new() };
     let definition = checks.definition();
     let script = checks.script();
     let (Some(definition), Some(script)) = (definition, script) else {
@@ -75,8 +72,7 @@ impl Checks<'_> {
     fn definition(&mut self) -> Option<Definition> {
         let text = &self.folder.definition;
         if text.trim().is_empty() {
-            self.problems
-                .push(Problem::new(self.file(DEFINITION), "the file is empty"));
+            self.problems.push(Problem::new(self.file(DEFINITION), "the file is empty"));
             return None;
         }
         let value = match yaml::parse(text) {
@@ -98,18 +94,15 @@ impl Checks<'_> {
             Ok(definition) => Some(definition),
             // What the schema lets through and the types do not: the forms of challenges.
             Err(error) => {
-                let pointer = self.bad_challenge(&value);
+                let pointer = Self::bad_challenge(&value);
                 self.note(&pointer, error.to_string(), None);
                 None
             }
         }
     }
 
-    fn bad_challenge(&self, value: &Value) -> String {
-        let challenges = value["challenges"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+    fn bad_challenge(value: &Value) -> String {
+        let challenges = value["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
         let bad = challenges.iter().position(|challenge| {
             serde_json::from_value::<crate::challenge::Challenge>(challenge.clone()).is_err()
         });
@@ -133,11 +126,7 @@ impl Checks<'_> {
             (true, Some(_)) => {
                 let message =
                     "the script describes a signature, yet deliveries are said to be unverified";
-                self.note(
-                    "/unverified",
-                    message,
-                    Some("Remove one of the two.".to_owned()),
-                );
+                self.note("/unverified", message, Some("Remove one of the two.".to_owned()));
                 None
             }
             (false, None) => {
@@ -165,9 +154,7 @@ impl Checks<'_> {
                 problem
             })
         });
-        described
-            .map_err(|problem| self.problems.push(problem))
-            .ok()
+        described.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     fn place_of_function(&self, name: &str) -> (usize, usize) {
@@ -199,11 +186,7 @@ impl Checks<'_> {
     fn triggers(&mut self, definition: &Definition) -> Vec<TriggerType> {
         let triggers = &definition.triggers;
         for (index, trigger) in triggers.iter().enumerate() {
-            if triggers
-                .iter()
-                .take(index)
-                .any(|earlier| earlier.name == trigger.name)
-            {
+            if triggers.iter().take(index).any(|earlier| earlier.name == trigger.name) {
                 let message = format!("another trigger is named `{}`", trigger.name);
                 self.note(&format!("/triggers/{index}/name"), message, None);
             }
@@ -228,11 +211,7 @@ impl Checks<'_> {
         let payload = self.schema(&at("payload"), &payload_schema);
         let slug = &self.folder.slug;
         Some(TriggerType {
-            name: format!(
-                "{}__{}",
-                slug.to_uppercase().replace('-', "_"),
-                trigger.name
-            ),
+            name: format!("{}__{}", slug.to_uppercase().replace('-', "_"), trigger.name),
             event_type: format!("{slug}.{}", trigger.event_type),
             title: trigger.title.clone(),
             description: trigger.description.clone(),
@@ -276,7 +255,7 @@ fn dotted(pointer: &str) -> String {
     let mut field = String::new();
     for step in pointer.split('/').skip(1) {
         if step.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{step}]"));
+            field.extend(["[", step, "]"]);
         } else {
             if !field.is_empty() {
                 field.push('.');

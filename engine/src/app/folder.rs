@@ -66,10 +66,8 @@ impl Folder {
     fn read_once(root: &Path, slug: &str) -> Result<Self, Problem> {
         let file = |name: &str, limit: u64| read_text(root, &format!("{slug}/{name}"), limit);
         let Some(definition) = file(DEFINITION, DEFINITION_BYTES)? else {
-            return Err(
-                Problem::new(format!("{slug}/{DEFINITION}"), "the file is missing")
-                    .hint("Every app folder has an app.yaml; `hearken app new` writes one."),
-            );
+            return Err(Problem::new(format!("{slug}/{DEFINITION}"), "the file is missing")
+                .hint("Every app folder has an app.yaml; `hearken app new` writes one."));
         };
         Ok(Self {
             slug: slug.to_owned(),
@@ -82,10 +80,8 @@ impl Folder {
 
     /// Hash of what decides the app's behaviour.
     pub(crate) fn version(&self) -> String {
-        let mut text = self.digest(&[
-            (DEFINITION, Some(&self.definition)),
-            (SCRIPT, self.script.as_ref()),
-        ]);
+        let mut text =
+            self.digest(&[(DEFINITION, Some(&self.definition)), (SCRIPT, self.script.as_ref())]);
         text.truncate(VERSION_DIGITS);
         text
     }
@@ -102,10 +98,7 @@ impl Folder {
     /// Names and lengths are hashed with the contents, so that no two folders share a hash by
     /// moving text from one file to the next.
     fn digest(&self, files: &[(&str, Option<&String>)]) -> String {
-        let schemas = self
-            .schemas
-            .iter()
-            .map(|(name, text)| (name.as_str(), Some(text)));
+        let schemas = self.schemas.iter().map(|(name, text)| (name.as_str(), Some(text)));
         let mut hash = Sha256::new();
         for (name, text) in files.iter().copied().chain(schemas) {
             let Some(text) = text else { continue };
@@ -137,7 +130,7 @@ fn read_schemas(root: &Path, slug: &str) -> Result<BTreeMap<String, String>, Pro
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        if !name.ends_with(".json") {
+        if Path::new(&name).extension().is_none_or(|kind| kind != "json") {
             continue;
         }
         let path = format!("{SCHEMAS}/{name}");
@@ -173,10 +166,7 @@ pub(crate) fn read_text(root: &Path, file: &str, limit: u64) -> Result<Option<St
     let bytes = fs::read(&real).map_err(|error| unreadable(file, &error))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Problem::new(file, "the file is not UTF-8 text").hint("Save it as UTF-8."))?;
-    Ok(Some(
-        text.strip_prefix('\u{feff}')
-            .map_or_else(|| text.clone(), str::to_owned),
-    ))
+    Ok(Some(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned)))
 }
 
 fn unreadable(file: &str, error: &io::Error) -> Problem {

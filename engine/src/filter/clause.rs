@@ -61,10 +61,7 @@ fn regex(pattern: &str) -> Result<Operator, String> {
             regex::Error::CompiledTooBig(_) => "this pattern is too large".to_owned(),
             other => {
                 let text = other.to_string();
-                format!(
-                    "not a regular expression: {}",
-                    text.lines().last().unwrap_or_default()
-                )
+                format!("not a regular expression: {}", text.lines().last().unwrap_or_default())
             }
         })
 }
@@ -88,9 +85,7 @@ impl Operator {
         match self {
             Self::Equals(expected) => nodes.iter().any(|node| same(node, expected)),
             Self::NotEquals(expected) => !nodes.iter().any(|node| same(node, expected)),
-            Self::In(list) => nodes
-                .iter()
-                .any(|node| list.iter().any(|item| same(node, item))),
+            Self::In(list) => nodes.iter().any(|node| list.iter().any(|item| same(node, item))),
             Self::Contains(part) => nodes.iter().any(|node| contains(node, part)),
             Self::Exists(wanted) => nodes.is_empty() != *wanted,
             Self::Compare(name, expected) => nodes.iter().any(|node| {
@@ -101,9 +96,9 @@ impl Operator {
                     _ => order.is_le(),
                 })
             }),
-            Self::Regex(pattern) => nodes
-                .iter()
-                .any(|node| node.as_str().is_some_and(|text| pattern.is_match(text))),
+            Self::Regex(pattern) => {
+                nodes.iter().any(|node| node.as_str().is_some_and(|text| pattern.is_match(text)))
+            }
         }
     }
 }
@@ -116,10 +111,7 @@ fn same(left: &Value, right: &Value) -> bool {
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(left, right))
+                && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()

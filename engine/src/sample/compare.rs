@@ -30,15 +30,12 @@ fn walk(at: &str, expected: &Value, found: &Value, exact: bool, told: &mut Vec<S
             for (key, value) in expected {
                 match found.get(key) {
                     Some(other) => walk(&format!("{at}.{key}"), value, other, exact, told),
-                    None => told.push(format!(
-                        "{at}.{key}: expected {}, found nothing",
-                        shown(value)
-                    )),
+                    None => {
+                        told.push(format!("{at}.{key}: expected {}, found nothing", shown(value)));
+                    }
                 }
             }
-            let surplus = found
-                .iter()
-                .filter(|(key, _)| exact && !expected.contains_key(*key));
+            let surplus = found.iter().filter(|(key, _)| exact && !expected.contains_key(*key));
             told.extend(
                 surplus.map(|(key, value)| {
                     format!("{at}.{key}: not expected, found {}", shown(value))
@@ -51,11 +48,7 @@ fn walk(at: &str, expected: &Value, found: &Value, exact: bool, told: &mut Vec<S
             }
         }
         _ if expected == found => {}
-        _ => told.push(format!(
-            "{at}: expected {}, found {}",
-            shown(expected),
-            shown(found)
-        )),
+        _ => told.push(format!("{at}: expected {}, found {}", shown(expected), shown(found))),
     }
 }
 

@@ -56,10 +56,7 @@ struct Progress {
 
 impl<'e> Recorded<'e> {
     pub(super) fn new(exchanges: &'e [Exchange]) -> Self {
-        Self {
-            exchanges,
-            progress: Mutex::default(),
-        }
+        Self { exchanges, progress: Mutex::default() }
     }
 
     /// What was asked otherwise than recorded, or not at all.
@@ -82,18 +79,13 @@ impl HttpClient for Recorded<'_> {
         let index = progress.played;
         progress.played += 1;
         let Some(exchange) = self.exchanges.get(index) else {
-            let told = format!(
-                "http[{index}]: not expected: {} {}",
-                request.method, request.url
-            );
+            let told = format!("http[{index}]: not expected: {} {}", request.method, request.url);
             progress.differences.push(told);
             return Err(HttpError::Unreachable(
                 "the sample has no answer for this call".to_owned(),
             ));
         };
-        progress
-            .differences
-            .extend(exchange.request.compare(index, &request));
+        progress.differences.extend(exchange.request.compare(index, &request));
         Ok(exchange.response.play())
     }
 }
@@ -109,15 +101,10 @@ impl ExpectedRequest {
             ));
         }
         for (name, expected) in &self.headers {
-            let found = request
-                .headers
-                .iter()
-                .find(|(field, _)| field.eq_ignore_ascii_case(name));
+            let found = request.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
             let found = found.map(|(_, value)| value.expose_secret());
             if found != Some(expected) {
-                told.push(format!(
-                    "{at}.headers.{name}: expected {expected:?}, found {found:?}"
-                ));
+                told.push(format!("{at}.headers.{name}: expected {expected:?}, found {found:?}"));
             }
         }
         let body = request.body.as_deref().unwrap_or_default();

@@ -38,10 +38,8 @@ const PRINTING: [&str; 4] = ["to_string", "to_debug", "print", "debug"];
 pub(super) fn compile(file: &str, source: &str) -> Result<Script, Vec<Problem>> {
     if source.len() > MAX_SOURCE {
         let size = source.len();
-        let problem = Problem::new(
-            file,
-            format!("the script has {size} bytes; {MAX_SOURCE} are allowed"),
-        );
+        let problem =
+            Problem::new(file, format!("the script has {size} bytes; {MAX_SOURCE} are allowed"));
         return Err(vec![problem]);
     }
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
@@ -92,13 +90,9 @@ impl Found {
 fn constants(source: &str, outline: &Outline) -> Result<(Constants, Scope<'static>), Found> {
     // Everything else becomes spaces, so that errors keep their places.
     let kept = |at: usize| outline.constants.iter().any(|range| range.contains(&at));
-    let text: String = source
-        .char_indices()
-        .map(|(at, c)| if c == '\n' || kept(at) { c } else { ' ' })
-        .collect();
-    let ast = ENGINE
-        .compile(&text)
-        .map_err(|error| parse_problem(&error))?;
+    let text: String =
+        source.char_indices().map(|(at, c)| if c == '\n' || kept(at) { c } else { ' ' }).collect();
+    let ast = ENGINE.compile(&text).map_err(|error| parse_problem(&error))?;
     let mut scope = Scope::new();
     let (result, _) = meter::metered(|| ENGINE.run_ast_with_scope(&mut scope, &ast));
     if let Err(error) = result {
@@ -113,10 +107,8 @@ fn constants(source: &str, outline: &Outline) -> Result<(Constants, Scope<'stati
             position,
         });
     }
-    let constants: BTreeMap<_, _> = scope
-        .iter()
-        .map(|(name, _, value)| (name.to_owned(), value.into_read_only()))
-        .collect();
+    let constants: BTreeMap<_, _> =
+        scope.iter().map(|(name, _, value)| (name.to_owned(), value.into_read_only())).collect();
     Ok((Arc::new(constants), scope))
 }
 
@@ -131,11 +123,7 @@ fn parse_problem(error: &rhai::ParseError) -> Found {
     } else {
         None
     };
-    Found {
-        message,
-        hint,
-        position: error.position(),
-    }
+    Found { message, hint, position: error.position() }
 }
 
 fn stray_problems(file: &str, source: &str, outline: &Outline) -> Vec<Problem> {
@@ -144,12 +132,9 @@ fn stray_problems(file: &str, source: &str, outline: &Outline) -> Vec<Problem> {
         .iter()
         .map(|offset| {
             let (line, column) = place(source, *offset);
-            Problem::new(
-                file,
-                "only functions and constants may stand at the top level",
-            )
-            .at(line, column)
-            .hint("Move the statement into a function, or declare it with `const`.")
+            Problem::new(file, "only functions and constants may stand at the top level")
+                .at(line, column)
+                .hint("Move the statement into a function, or declare it with `const`.")
         })
         .collect()
 }
@@ -179,11 +164,10 @@ fn name_problems(file: &str, source: &str, outline: &Outline, ast: &AST) -> Vec<
                     .hint("Give the function another name.")
             }
             None => match misspelt(function.name) {
-                Some(meant) if !outline.uses(source, function.name) => Problem::new(
-                    file,
-                    format!("the function `{}` is never called", function.name),
-                )
-                .hint(format!("Did you mean `{meant}`?")),
+                Some(meant) if !outline.uses(source, function.name) => {
+                    Problem::new(file, format!("the function `{}` is never called", function.name))
+                        .hint(format!("Did you mean `{meant}`?"))
+                }
                 _ => continue,
             },
         };

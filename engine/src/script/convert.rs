@@ -29,18 +29,12 @@ impl Default for Output {
 impl Output {
     /// At most `weight`, and no secrets.
     pub(super) fn at_most(weight: usize) -> Self {
-        Self {
-            left: weight,
-            reveal_secrets: false,
-        }
+        Self { left: weight, reveal_secrets: false }
     }
 
     /// For what goes to the provider: at most `limit` of weight, and secrets in the clear.
     pub(super) fn to_provider(limit: usize) -> Self {
-        Self {
-            left: limit,
-            reveal_secrets: true,
-        }
+        Self { left: limit, reveal_secrets: true }
     }
 
     /// The JSON value a script value stands for; the error is a sentence for the author.
@@ -90,10 +84,7 @@ impl Output {
             }
             Ok(_) => Err("a Secret cannot be put here".to_owned()),
             Err(other) => match other.into_array() {
-                Ok(items) => items
-                    .into_iter()
-                    .map(|item| self.convert(item, depth + 1))
-                    .collect(),
+                Ok(items) => items.into_iter().map(|item| self.convert(item, depth + 1)).collect(),
                 Err(kind) => Err(format!("a value of type {kind} cannot become JSON")),
             },
         }
@@ -113,9 +104,7 @@ impl Output {
         self.spend(NODE, depth)?;
         match value {
             Value::String(text) => self.spend(text.len(), depth),
-            Value::Array(items) => items
-                .iter()
-                .try_for_each(|item| self.weigh(item, depth + 1)),
+            Value::Array(items) => items.iter().try_for_each(|item| self.weigh(item, depth + 1)),
             Value::Object(members) => members.iter().try_for_each(|(key, value)| {
                 self.spend(key.len(), depth)?;
                 self.weigh(value, depth + 1)
@@ -128,10 +117,7 @@ impl Output {
         if depth > MAX_DEPTH {
             return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
         }
-        self.left = self
-            .left
-            .checked_sub(weight)
-            .ok_or_else(|| "it is too large".to_owned())?;
+        self.left = self.left.checked_sub(weight).ok_or_else(|| "it is too large".to_owned())?;
         Ok(())
     }
 }

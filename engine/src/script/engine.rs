@@ -55,15 +55,10 @@ fn build() -> Engine {
         .on_progress(meter::check)
         .on_print(meter::print)
         .on_debug(|text, _, _| meter::print(text));
-    #[expect(
-        deprecated,
-        reason = "the function is stable; the mark only announces changes"
-    )]
+    #[expect(deprecated, reason = "the function is stable; the mark only announces changes")]
     engine.on_var(|name, index, context| {
         // An index means a local variable, which may well shadow a constant.
-        let constants = (index == 0)
-            .then(|| context.tag().read_lock::<Constants>())
-            .flatten();
+        let constants = (index == 0).then(|| context.tag().read_lock::<Constants>()).flatten();
         Ok(constants.and_then(|constants| constants.get(name).cloned()))
     });
     natives::register(&mut engine);
@@ -121,15 +116,9 @@ pub(super) fn call(
     function: &str,
     arguments: impl FuncArgs,
 ) -> Fallible<Dynamic> {
-    let options = CallFnOptions::new()
-        .eval_ast(false)
-        .with_tag(Arc::clone(constants));
+    let options = CallFnOptions::new().eval_ast(false).with_tag(Arc::clone(constants));
     catch_unwind(AssertUnwindSafe(|| {
         ENGINE.call_fn_with_options(options, &mut Scope::new(), ast, function, arguments)
     }))
-    .unwrap_or_else(|_| {
-        Err(fault(
-            "the script engine failed on it; please report this script",
-        ))
-    })
+    .unwrap_or_else(|_| Err(fault("the script engine failed on it; please report this script")))
 }

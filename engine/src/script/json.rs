@@ -29,10 +29,7 @@ enum Step {
 impl Json {
     /// What a script sees of a whole document.
     pub(super) fn present(root: Arc<Value>) -> Dynamic {
-        let handle = Self {
-            root,
-            path: Vec::new(),
-        };
+        let handle = Self { root, path: Vec::new() };
         plain(handle.value()).unwrap_or_else(|| Dynamic::from(handle.clone()))
     }
 
@@ -78,10 +75,7 @@ impl Json {
             let mut path = Vec::with_capacity(self.path.len() + 1);
             path.extend(self.path.iter().cloned());
             path.push(step());
-            Dynamic::from(Self {
-                root: Arc::clone(&self.root),
-                path,
-            })
+            Dynamic::from(Self { root: Arc::clone(&self.root), path })
         })
     }
 }

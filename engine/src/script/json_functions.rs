@@ -28,9 +28,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("values", |json: Json| values(&json))
         .register_fn("to_array", |json: Json| values(&json))
         .register_fn("to_map", |json: Json| to_map(&json))
-        .register_fn("contains", |json: Json, wanted: Dynamic| {
-            contains(&json, wanted)
-        })
+        .register_fn("contains", |json: Json, wanted: Dynamic| contains(&json, wanted))
         .register_fn("==", |a: Json, b: Json| a.value() == b.value())
         .register_fn("!=", |a: Json, b: Json| a.value() != b.value());
     missing_values_chain(engine);
@@ -77,10 +75,9 @@ fn keys(json: &Json) -> Fallible<Array> {
 fn values(json: &Json) -> Fallible<Array> {
     listable(json)?;
     Ok(match json.value() {
-        Value::Object(members) => members
-            .keys()
-            .map(|key| json.member(&key.as_str().into()))
-            .collect(),
+        Value::Object(members) => {
+            members.keys().map(|key| json.member(&key.as_str().into())).collect()
+        }
         _ => (0..size(json)).map(|index| json.element(index)).collect(),
     })
 }
@@ -123,11 +120,7 @@ impl IntoIterator for Json {
             // One round, to say what is wrong.
             _ => 1,
         };
-        Elements {
-            json: self,
-            next: 0,
-            end,
-        }
+        Elements { json: self, next: 0, end }
     }
 }
 

@@ -131,22 +131,15 @@ impl LifecycleError {
     fn scrubbed(self, known: &Known) -> Self {
         let scrub = |text: String| known.scrub(&text);
         match self {
-            Self::Provider {
-                status,
-                message,
-                hint,
-            } => Self::Provider {
-                status,
-                message: scrub(message),
-                hint: hint.map(scrub),
-            },
+            Self::Provider { status, message, hint } => {
+                Self::Provider { status, message: scrub(message), hint: hint.map(scrub) }
+            }
             Self::Unreachable(reason) => Self::Unreachable(scrub(reason)),
             Self::Denied(reason) => Self::Denied(scrub(reason)),
             Self::HostNotListed { host } => Self::HostNotListed { host: scrub(host) },
-            Self::Script(error) => Self::Script(ScriptError {
-                message: scrub(error.message),
-                ..error
-            }),
+            Self::Script(error) => {
+                Self::Script(ScriptError { message: scrub(error.message), ..error })
+            }
             other @ (Self::Timeout { .. } | Self::MissingFunction(_)) => other,
         }
     }
@@ -181,9 +174,7 @@ pub(super) fn call<T: Send>(
             // Where the script no longer waits, nobody needs the answer.
             let _ = exchange.answer.send(client.send(exchange.request));
         }
-        worker
-            .join()
-            .unwrap_or_else(|_| Err(script.error(function, "the call broke off").into()))
+        worker.join().unwrap_or_else(|_| Err(script.error(function, "the call broke off").into()))
     });
     result.map_err(|error: LifecycleError| error.scrubbed(&known))
 }
@@ -206,9 +197,9 @@ fn run<T>(
         Ok(read) => read.map_err(|message| script.error(function, message).into()),
         Err(error) => match script.explain(function, *error)? {
             Ending::Lifecycle(error) => Err(error),
-            Ending::Skipped(_) => Err(script
-                .error(function, "only events() may call skip()")
-                .into()),
+            Ending::Skipped(_) => {
+                Err(script.error(function, "only events() may call skip()").into())
+            }
         },
     }
 }
@@ -221,12 +212,8 @@ struct Trigger {
 
 fn describe(context: &LifecycleContext, known: &Known) -> Trigger {
     let mut map = mapping::describe(&context.trigger);
-    let mut secrets: Vec<Dynamic> = context
-        .trigger
-        .secrets
-        .iter()
-        .map(|secret| Dynamic::from(known.secret(secret)))
-        .collect();
+    let mut secrets: Vec<Dynamic> =
+        context.trigger.secrets.iter().map(|secret| Dynamic::from(known.secret(secret))).collect();
     secrets.truncate(1);
     let account = context.account.as_ref().map(|account| {
         let mut map: Map = account
@@ -242,33 +229,17 @@ fn describe(context: &LifecycleContext, known: &Known) -> Trigger {
     let external_id = context.external_id.as_ref();
     map.extend([
         ("secret".into(), secrets.pop().unwrap_or(Dynamic::UNIT)),
-        (
-            "account".into(),
-            account.map_or(Dynamic::UNIT, Dynamic::from),
-        ),
-        (
-            "external_id".into(),
-            external_id.map_or(Dynamic::UNIT, |id| id.to_owned().into()),
-        ),
-        (
-            "base_url".into(),
-            context.base_url.trim_end_matches('/').into(),
-        ),
+        ("account".into(), account.map_or(Dynamic::UNIT, Dynamic::from)),
+        ("external_id".into(), external_id.map_or(Dynamic::UNIT, |id| id.to_owned().into())),
+        ("base_url".into(), context.base_url.trim_end_matches('/').into()),
         ("state".into(), Json::present(context.state.clone().into())),
     ]);
-    Trigger {
-        map,
-        known: known.clone(),
-    }
+    Trigger { map, known: known.clone() }
 }
 
 /// What `register` and `renew` return; nothing at all counts as a subscription without an id.
 pub(super) fn registration(what: &str, value: Dynamic) -> Result<Registration, String> {
-    let value = if value.is_unit() {
-        Dynamic::from(Map::new())
-    } else {
-        value
-    };
+    let value = if value.is_unit() { Dynamic::from(Map::new()) } else { value };
     let keys = ["external_id", "secret", "expires_at", "state"];
     let mut record = Record::new(what, value, &keys)?;
     Ok(Registration {
@@ -286,11 +257,9 @@ pub(super) fn status(what: &str, value: Dynamic) -> Result<SubscriptionStatus, S
     let reason = record.text("reason")?;
     match state.as_str() {
         "active" => Ok(SubscriptionStatus::Active),
-        "inactive" => {
-            Ok(SubscriptionStatus::Inactive(reason.unwrap_or_else(|| {
-                "the provider says it is off".to_owned()
-            })))
-        }
+        "inactive" => Ok(SubscriptionStatus::Inactive(
+            reason.unwrap_or_else(|| "the provider says it is off".to_owned()),
+        )),
         "missing" => Ok(SubscriptionStatus::Missing),
         other => Err(format!(
             "`state` of {what} must be \"active\", \"inactive\" or \"missing\", not {other:?}"
@@ -300,9 +269,8 @@ pub(super) fn status(what: &str, value: Dynamic) -> Result<SubscriptionStatus, S
 
 /// What `list` returns.
 pub(super) fn listed(what: &str, value: Dynamic) -> Result<Vec<ListedSubscription>, String> {
-    let items = value
-        .into_array()
-        .map_err(|_| format!("{what} must return an array of subscriptions"))?;
+    let items =
+        value.into_array().map_err(|_| format!("{what} must return an array of subscriptions"))?;
     items
         .into_iter()
         .enumerate()

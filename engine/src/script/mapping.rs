@@ -64,9 +64,7 @@ pub(super) fn events(
             Ending::Lifecycle(error) => Err(script.error("events", error.to_string())),
         };
     }
-    mapped
-        .map(Mapped::Events)
-        .map_err(|message| script.error("events", message))
+    mapped.map(Mapped::Events).map_err(|message| script.error("events", message))
 }
 
 /// `trigger`, as far as mapping may know it.
@@ -75,28 +73,21 @@ pub(super) fn describe(trigger: &TriggerContext) -> Map {
         ("id".into(), trigger.id.as_str().into()),
         ("name".into(), trigger.name.as_str().into()),
         ("url".into(), trigger.url.as_str().into()),
-        (
-            "config".into(),
-            Json::present(Arc::new(trigger.config.clone())),
-        ),
+        ("config".into(), Json::present(Arc::new(trigger.config.clone()))),
     ])
 }
 
 /// Reads the returned array of events; a single map counts as an array of one.
 fn read(value: Dynamic) -> Result<Vec<MappedEvent>, String> {
     if value.is_unit() {
-        return Err(
-            "it must return an array of events; to give none, return [] or call \
+        return Err("it must return an array of events; to give none, return [] or call \
                     skip(\"why\")"
-                .to_owned(),
-        );
+            .to_owned());
     }
     let items = if value.is_map() {
         vec![value]
     } else {
-        value
-            .into_array()
-            .map_err(|_| "it must return an array of events")?
+        value.into_array().map_err(|_| "it must return an array of events")?
     };
     let mut output = Output::default();
     items
@@ -114,9 +105,7 @@ fn read_one(what: &str, item: Dynamic, output: &mut Output) -> Result<MappedEven
     let event_type = record.text("type")?;
     let well_formed = |name: &String| {
         name.len() <= 128
-            && name
-                .bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
+            && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
     };
     if let Some(name) = event_type.as_ref().filter(|name| !well_formed(name)) {
         return Err(format!(

@@ -49,9 +49,8 @@ thread_local! {
 /// Bytes this thread has allocated and not freed. Negative where it freed what others allocated.
 fn live_bytes() -> i64 {
     COUNTERS.with(|counters| {
-        counters.map_or(0, |(allocated, freed)| {
-            allocated.get().wrapping_sub(freed.get()).cast_signed()
-        })
+        counters
+            .map_or(0, |(allocated, freed)| allocated.get().wrapping_sub(freed.get()).cast_signed())
     })
 }
 
@@ -63,10 +62,7 @@ pub(super) fn metered<T>(call: impl FnOnce() -> T) -> (T, Vec<String>) {
             METER.set(None);
         }
     }
-    METER.set(Some(Meter {
-        deadline: Instant::now() + MAX_TIME,
-        bytes_at_start: live_bytes(),
-    }));
+    METER.set(Some(Meter { deadline: Instant::now() + MAX_TIME, bytes_at_start: live_bytes() }));
     PRINTED.with_borrow_mut(VecDeque::clear);
     let reset = Reset;
     let result = call();
@@ -78,10 +74,9 @@ pub(super) fn metered<T>(call: impl FnOnce() -> T) -> (T, Vec<String>) {
 pub(super) fn off_the_clock<T>(wait: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = wait();
-    METER.set(METER.get().map(|meter| Meter {
-        deadline: meter.deadline + begin.elapsed(),
-        ..meter
-    }));
+    METER.set(
+        METER.get().map(|meter| Meter { deadline: meter.deadline + begin.elapsed(), ..meter }),
+    );
     result
 }
 

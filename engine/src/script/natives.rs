@@ -41,32 +41,18 @@ fn unavailable(name: &str) -> Fallible<()> {
 /// `replace` multiplies lengths: 60 KB of `a` with 60 KB for each would be 3.6 GB.
 fn replacing(engine: &mut Engine) {
     engine
-        .register_fn(
-            "replace",
-            |text: &mut ImmutableString, from: &str, to: &str| replace(text, from, to),
-        )
-        .register_fn(
-            "replace",
-            |text: &mut ImmutableString, from: &str, to: char| {
-                replace(text, from, to.encode_utf8(&mut [0; 4]))
-            },
-        )
-        .register_fn(
-            "replace",
-            |text: &mut ImmutableString, from: char, to: &str| {
-                replace(text, from.encode_utf8(&mut [0; 4]), to)
-            },
-        )
-        .register_fn(
-            "replace",
-            |text: &mut ImmutableString, from: char, to: char| {
-                replace(
-                    text,
-                    from.encode_utf8(&mut [0; 4]),
-                    to.encode_utf8(&mut [0; 4]),
-                )
-            },
-        );
+        .register_fn("replace", |text: &mut ImmutableString, from: &str, to: &str| {
+            replace(text, from, to)
+        })
+        .register_fn("replace", |text: &mut ImmutableString, from: &str, to: char| {
+            replace(text, from, to.encode_utf8(&mut [0; 4]))
+        })
+        .register_fn("replace", |text: &mut ImmutableString, from: char, to: &str| {
+            replace(text, from.encode_utf8(&mut [0; 4]), to)
+        })
+        .register_fn("replace", |text: &mut ImmutableString, from: char, to: char| {
+            replace(text, from.encode_utf8(&mut [0; 4]), to.encode_utf8(&mut [0; 4]))
+        });
 }
 
 fn replace(text: &mut ImmutableString, from: &str, to: &str) -> Fallible<()> {
@@ -83,30 +69,22 @@ fn replace(text: &mut ImmutableString, from: &str, to: &str) -> Fallible<()> {
     reason = "host functions return boxed errors, and so does what they return with"
 )]
 fn too_long() -> Box<rhai::EvalAltResult> {
-    fault(format!(
-        "the text would be longer than the {MAX_STRING} bytes a string may hold"
-    ))
+    fault(format!("the text would be longer than the {MAX_STRING} bytes a string may hold"))
 }
 
 /// The standard `pad` never ends when it is given an empty text to pad with.
 fn padding(engine: &mut Engine) {
     engine
-        .register_fn(
-            "pad",
-            |text: &mut ImmutableString, length: i64, with: char| {
-                pad(text, length, with.encode_utf8(&mut [0; 4]))
-            },
-        )
-        .register_fn(
-            "pad",
-            |text: &mut ImmutableString, length: i64, with: &str| pad(text, length, with),
-        );
+        .register_fn("pad", |text: &mut ImmutableString, length: i64, with: char| {
+            pad(text, length, with.encode_utf8(&mut [0; 4]))
+        })
+        .register_fn("pad", |text: &mut ImmutableString, length: i64, with: &str| {
+            pad(text, length, with)
+        });
 }
 
 fn pad(text: &mut ImmutableString, length: i64, with: &str) -> Fallible<()> {
-    let missing = usize::try_from(length)
-        .unwrap_or(0)
-        .saturating_sub(text.chars().count());
+    let missing = usize::try_from(length).unwrap_or(0).saturating_sub(text.chars().count());
     if missing > MAX_STRING {
         return Err(too_long());
     }
@@ -134,13 +112,9 @@ fn printing(engine: &mut Engine) {
 fn comparing(engine: &mut Engine) {
     engine
         .register_fn("==", |a: Map, b: Map| equal_maps(&a, &b, 0))
-        .register_fn("!=", |a: Map, b: Map| {
-            equal_maps(&a, &b, 0).map(|same| !same)
-        })
+        .register_fn("!=", |a: Map, b: Map| equal_maps(&a, &b, 0).map(|same| !same))
         .register_fn("==", |a: Array, b: Array| equal_arrays(&a, &b, 0))
-        .register_fn("!=", |a: Array, b: Array| {
-            equal_arrays(&a, &b, 0).map(|same| !same)
-        });
+        .register_fn("!=", |a: Array, b: Array| equal_arrays(&a, &b, 0).map(|same| !same));
 }
 
 fn equal_maps(a: &Map, b: &Map, depth: usize) -> Fallible<bool> {
@@ -193,10 +167,7 @@ fn equal(a: &Dynamic, b: &Dynamic, depth: usize) -> Fallible<bool> {
     })
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the language compares integers with floats so"
-)]
+#[expect(clippy::cast_precision_loss, reason = "the language compares integers with floats so")]
 fn number(value: &Dynamic) -> Option<f64> {
     let integer = value.as_int().ok().map(|integer| integer as f64);
     integer.or_else(|| value.as_float().ok())
@@ -225,9 +196,7 @@ fn json(engine: &mut Engine) {
 }
 
 fn to_json(value: Dynamic) -> Fallible<String> {
-    let value = Output::at_most(MAX_STRING * 8)
-        .value(value)
-        .map_err(fault)?;
+    let value = Output::at_most(MAX_STRING * 8).value(value).map_err(fault)?;
     bounded_text(&value)
 }
 
@@ -251,9 +220,7 @@ fn bounded_text(value: &Value) -> Fallible<String> {
         .ok()
         .and_then(|()| String::from_utf8(text.0).ok())
         .ok_or_else(|| {
-            fault(format!(
-                "this JSON is longer than the {MAX_STRING} bytes a string may hold"
-            ))
+            fault(format!("this JSON is longer than the {MAX_STRING} bytes a string may hold"))
         })
 }
 

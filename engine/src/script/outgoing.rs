@@ -33,9 +33,7 @@ pub(super) fn url(value: Dynamic) -> Fallible<Url> {
         return Err(fault("the URL must begin with https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault(
-            "the URL must not contain a user name; use an `Authorization` header",
-        ));
+        return Err(fault("the URL must not contain a user name; use an `Authorization` header"));
     }
     Ok(url)
 }
@@ -62,12 +60,7 @@ pub(super) fn request(method: &str, url: &Url, mut options: Map) -> Fallible<Htt
     default_header(&mut headers, "Accept", "application/json");
     let agent = concat!("Hearken/", env!("CARGO_PKG_VERSION"));
     default_header(&mut headers, "User-Agent", agent);
-    Ok(HttpRequest {
-        method: method.to_owned(),
-        url: url.to_string(),
-        headers,
-        body,
-    })
+    Ok(HttpRequest { method: method.to_owned(), url: url.to_string(), headers, body })
 }
 
 fn default_header(headers: &mut Vec<(String, SecretString)>, name: &str, value: &str) {
@@ -103,9 +96,7 @@ fn header(name: &str, value: Dynamic) -> Fallible<(String, SecretString)> {
         return Err(fault(format!("{name:?} is not the name of a header")));
     }
     if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err(fault(format!(
-            "the header `{name}` is set by the connection"
-        )));
+        return Err(fault(format!("the header `{name}` is set by the connection")));
     }
     let value = text(&format!("the header `{name}`"), value)?;
     let printable = |c: char| c == '\t' || (!c.is_control() && c.is_ascii());
@@ -178,8 +169,6 @@ fn text(what: &str, value: Dynamic) -> Fallible<SecretString> {
         Err(value) if value.is_string() || value.is_int() || value.is_bool() => {
             Ok(value.to_string().into())
         }
-        Err(_) => Err(fault(format!(
-            "{what} must be a text, a number or a secret"
-        ))),
+        Err(_) => Err(fault(format!("{what} must be a text, a number or a secret"))),
     }
 }

@@ -77,15 +77,11 @@ fn from_text(text: &str) -> String {
     });
     let start: String = text.trim_start().chars().take(200).collect();
     let start = start.to_ascii_lowercase();
-    if !["<!doctype", "<html", "<head", "<body"]
-        .iter()
-        .any(|tag| start.contains(tag))
-    {
+    if !["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.contains(tag)) {
         return fold(&TAG.replace_all(text, " "));
     }
-    let title = TITLE
-        .captures(text)
-        .map_or("", |found| found.get(1).map_or("", |title| title.as_str()));
+    let title =
+        TITLE.captures(text).map_or("", |found| found.get(1).map_or("", |title| title.as_str()));
     let body = INVISIBLE.replace_all(text, " ");
     let body = fold(&unescape(&TAG.replace_all(&body, " ")));
     let title = fold(&unescape(title));
@@ -108,9 +104,7 @@ fn unescape(text: &str) -> String {
         ("&amp;", "&"),
     ]
     .iter()
-    .fold(text.to_owned(), |text, (entity, character)| {
-        text.replace(entity, character)
-    })
+    .fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 /// One line: runs of spaces and control characters become one space.

@@ -20,10 +20,7 @@ impl Record {
     pub(super) fn new(what: &str, value: Dynamic, known: &[&str]) -> Result<Self, String> {
         let kind = kind_of(&value);
         let fields = value.try_cast::<Map>().ok_or_else(|| {
-            format!(
-                "{what} must be a map `#{{{}}}`, not {kind}",
-                known.join(", ")
-            )
+            format!("{what} must be a map `#{{{}}}`, not {kind}", known.join(", "))
         })?;
         if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(format!(
@@ -31,10 +28,7 @@ impl Record {
                 nearest(unknown, known)
             ));
         }
-        Ok(Self {
-            what: what.to_owned(),
-            fields,
-        })
+        Ok(Self { what: what.to_owned(), fields })
     }
 
     fn take(&mut self, key: &str) -> Option<Dynamic> {
@@ -80,9 +74,7 @@ impl Record {
     pub(super) fn flag(&mut self, key: &str, default: bool) -> Result<bool, String> {
         match self.take(key) {
             None => Ok(default),
-            Some(value) => value
-                .as_bool()
-                .map_err(|_| self.wrong(key, "true or false", &value)),
+            Some(value) => value.as_bool().map_err(|_| self.wrong(key, "true or false", &value)),
         }
     }
 
@@ -95,21 +87,14 @@ impl Record {
         let moment = match (value.as_int(), value.as_float()) {
             (Ok(number), _) => moment::from_integer(number),
             (_, Ok(number)) => moment::parse(&format!("{number:.6}")),
-            _ => value
-                .clone()
-                .into_string()
-                .ok()
-                .and_then(|text| moment::parse(&text)),
+            _ => value.clone().into_string().ok().and_then(|text| moment::parse(&text)),
         };
         match (moment, value.is_string()) {
             (Some(moment), _) => Ok(Some(moment)),
             (None, true) => Err(format!(
                 "`{key}` of {} must be {expected}, not {:?}",
                 self.what,
-                super::natives::text(&value)
-                    .chars()
-                    .take(60)
-                    .collect::<String>()
+                super::natives::text(&value).chars().take(60).collect::<String>()
             )),
             (None, false) => Err(self.wrong(key, expected, &value)),
         }

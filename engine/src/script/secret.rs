@@ -30,17 +30,11 @@ impl Known {
     /// A secret of this call.
     pub(super) fn secret(&self, value: &SecretString) -> Secret {
         self.add(value.clone());
-        Secret {
-            value: value.clone(),
-            known: self.clone(),
-        }
+        Secret { value: value.clone(), known: self.clone() }
     }
 
     fn add(&self, value: SecretString) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(value);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(value);
     }
 
     /// Replaces every known secret in `text`, also where it is percent-encoded or in Base64.
@@ -54,9 +48,9 @@ impl Known {
             .collect();
         // Longest first: a spelling must not be broken up by a shorter one inside it.
         spellings.sort_unstable_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-        spellings.iter().fold(text.to_owned(), |text, spelling| {
-            text.replace(spelling.as_str(), MASK)
-        })
+        spellings
+            .iter()
+            .fold(text.to_owned(), |text, spelling| text.replace(spelling.as_str(), MASK))
     }
 }
 
@@ -77,11 +71,8 @@ fn spellings(secret: &str) -> Vec<String> {
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 fn url_encode(text: &str) -> String {
-    const RESERVED: percent_encoding::AsciiSet = NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
+    const RESERVED: percent_encoding::AsciiSet =
+        NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, &RESERVED).to_string()
 }
 
@@ -94,10 +85,7 @@ impl Secret {
     fn derive(&self, value: String) -> Self {
         let value = SecretString::from(value);
         self.known.add(value.clone());
-        Self {
-            value,
-            known: self.known.clone(),
-        }
+        Self { value, known: self.known.clone() }
     }
 
     fn joined(&self, before: &str, after: &str) -> Self {
@@ -114,13 +102,9 @@ pub(super) fn register(engine: &mut Engine) {
         .register_type_with_name::<Secret>("Secret")
         .register_fn("+", |a: ImmutableString, b: Secret| b.joined(&a, ""))
         .register_fn("+", |a: Secret, b: ImmutableString| a.joined("", &b))
-        .register_fn("+", |a: Secret, b: Secret| {
-            a.joined("", b.value.expose_secret())
-        })
+        .register_fn("+", |a: Secret, b: Secret| a.joined("", b.value.expose_secret()))
         .register_fn("+=", |_: &mut ImmutableString, _: Secret| {
-            Err::<(), _>(fault(
-                "write `x = x + secret`: with `+=` it would stay a plain string",
-            ))
+            Err::<(), _>(fault("write `x = x + secret`: with `+=` it would stay a plain string"))
         })
         .register_fn("==", refuse_comparison::<Secret, Secret>)
         .register_fn("==", refuse_comparison::<Secret, ImmutableString>)
@@ -157,7 +141,5 @@ fn basic_auth(user: Dynamic, password: Dynamic) -> Fallible<Secret> {
     };
     let pair = format!("{}:{}", part(user)?, part(password)?);
     let known = known.unwrap_or_default();
-    Ok(known
-        .secret(&BASE64.encode(pair.as_bytes()).into())
-        .joined("Basic ", ""))
+    Ok(known.secret(&BASE64.encode(pair.as_bytes()).into()).joined("Basic ", ""))
 }

@@ -56,10 +56,7 @@ impl Outline {
     /// Notes the function whose name comes at `after`, and returns where it ends.
     fn function(&mut self, code: &str, after: usize) -> usize {
         let offset = after + code[after..].len() - code[after..].trim_start().len();
-        self.functions.push(Function {
-            name: word(&code[offset..]).to_owned(),
-            offset,
-        });
+        self.functions.push(Function { name: word(&code[offset..]).to_owned(), offset });
         match code[offset..].find('{') {
             Some(brace) => block_end(code, offset + brace),
             None => code.len(),
@@ -85,20 +82,12 @@ impl Outline {
 pub(super) fn place(source: &str, offset: usize) -> (usize, usize) {
     let before = &source[..offset];
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
 }
 
 fn word(text: &str) -> &str {
-    let end = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
 }
 
@@ -159,11 +148,7 @@ fn blank(source: &str) -> String {
             rest = &rest[first.len_utf8()..];
             continue;
         }
-        out.extend(
-            rest[..length]
-                .bytes()
-                .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-        );
+        out.extend(rest[..length].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
         rest = &rest[length..];
     }
     out

@@ -82,25 +82,15 @@ impl Http {
     /// Only listed hosts, only HTTPS; the base URL's own host with the base URL's own scheme, so
     /// that an operator can point an app at a plain-HTTP server of theirs.
     fn check_destination(&self, url: &Url) -> Fallible<()> {
-        let address = |url: &Url| {
-            (
-                url.host_str().map(str::to_owned),
-                url.port_or_known_default(),
-            )
-        };
+        let address = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
         let is_base = address(url) == address(&self.0.base_url);
         let host = url.host_str().unwrap_or_default();
-        let listed = self
-            .0
-            .hosts
-            .iter()
-            .any(|entry| match entry.rsplit_once(':') {
-                Some((name, port)) => {
-                    name.eq_ignore_ascii_case(host)
-                        && port.parse().ok() == url.port_or_known_default()
-                }
-                None => entry.eq_ignore_ascii_case(host) && url.port().is_none(),
-            });
+        let listed = self.0.hosts.iter().any(|entry| match entry.rsplit_once(':') {
+            Some((name, port)) => {
+                name.eq_ignore_ascii_case(host) && port.parse().ok() == url.port_or_known_default()
+            }
+            None => entry.eq_ignore_ascii_case(host) && url.port().is_none(),
+        });
         if !is_base && !listed {
             let host = match url.port() {
                 Some(port) => format!("{host}:{port}"),
@@ -164,10 +154,9 @@ impl Response {
     fn body(&self) -> Dynamic {
         match &self.json {
             Some(json) => Json::present(Arc::clone(json)),
-            None if self.is_success() => Dynamic::from(NotJson {
-                status: self.status,
-                empty: self.text.is_empty(),
-            }),
+            None if self.is_success() => {
+                Dynamic::from(NotJson { status: self.status, empty: self.text.is_empty() })
+            }
             None => Dynamic::UNIT,
         }
     }
@@ -186,15 +175,9 @@ struct NotJson {
 
 impl NotJson {
     fn refuse(&self) -> Fallible<()> {
-        let what = if self.empty {
-            "an empty body"
-        } else {
-            "something that is not JSON"
-        };
+        let what = if self.empty { "an empty body" } else { "something that is not JSON" };
         let status = self.status;
-        Err(fault(format!(
-            "the provider answered with {what}, status {status}"
-        )))
+        Err(fault(format!("the provider answered with {what}, status {status}")))
     }
 }
 
@@ -214,9 +197,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("tag", |body: &mut NotJson| body.refuse())
         .register_fn("==", |_: NotJson, (): ()| true)
         .register_fn("!=", |_: NotJson, (): ()| false)
-        .register_fn("provider_error", |r: Response| {
-            Err::<(), _>(provider_error(&r, None))
-        })
+        .register_fn("provider_error", |r: Response| Err::<(), _>(provider_error(&r, None)))
         .register_fn("provider_error", |r: Response, hint: &str| {
             Err::<(), _>(provider_error(&r, Some(hint.to_owned())))
         });
@@ -227,12 +208,9 @@ pub(super) fn register(engine: &mut Engine) {
             .register_fn(method, move |http: &mut Http, url: Dynamic| {
                 http.send(&upper, url, Map::new())
             })
-            .register_fn(
-                method,
-                move |http: &mut Http, url: Dynamic, options: Map| {
-                    http.send(&with_options, url, options)
-                },
-            );
+            .register_fn(method, move |http: &mut Http, url: Dynamic, options: Map| {
+                http.send(&with_options, url, options)
+            });
     }
 }
 

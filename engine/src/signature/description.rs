@@ -139,14 +139,10 @@ impl Encoding {
         let text = text.as_bytes();
         match self {
             Self::Hex => HEXLOWER_PERMISSIVE.decode(text).ok(),
-            Self::Base64 => BASE64
-                .decode(text)
-                .or_else(|_| BASE64_NOPAD.decode(text))
-                .ok(),
-            Self::Base64Url => BASE64URL
-                .decode(text)
-                .or_else(|_| BASE64URL_NOPAD.decode(text))
-                .ok(),
+            Self::Base64 => BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text)).ok(),
+            Self::Base64Url => {
+                BASE64URL.decode(text).or_else(|_| BASE64URL_NOPAD.decode(text)).ok()
+            }
         }
     }
 }
@@ -219,11 +215,7 @@ pub(super) enum Unit {
 }
 
 fn wrong(field: &str, message: impl Into<String>, hint: Option<&str>) -> SchemeError {
-    SchemeError {
-        field: field.to_owned(),
-        message: message.into(),
-        hint: hint.map(str::to_owned),
-    }
+    SchemeError { field: field.to_owned(), message: message.into(), hint: hint.map(str::to_owned) }
 }
 
 impl Description {
@@ -231,11 +223,7 @@ impl Description {
     pub(super) fn parse(source: &Value) -> Result<Self, SchemeError> {
         let Some(object) = source.as_object() else {
             let hint = "Return a map such as #{ kind: \"hmac\", header: \"X-Signature\" }.";
-            return Err(wrong(
-                "",
-                "the description of a signature is a map",
-                Some(hint),
-            ));
+            return Err(wrong("", "the description of a signature is a map", Some(hint)));
         };
         if let Some(key) = object.keys().find(|key| !FIELDS.contains(&key.as_str())) {
             let near = did_you_mean(key, FIELDS.into_iter());
@@ -288,11 +276,7 @@ impl Description {
         if let Some(clock) = &written.timestamp
             && clock.header.is_some() == clock.pair.is_some()
         {
-            return Err(wrong(
-                "timestamp",
-                "give either a `header` or a `pair`",
-                None,
-            ));
+            return Err(wrong("timestamp", "give either a `header` or a `pair`", None));
         }
         Ok(Self {
             kind,
@@ -323,10 +307,7 @@ fn standard_webhooks(header_prefix: Option<&str>) -> Description {
         separator: Some(" ".to_owned()),
         pair: None,
         message: Message::parse(&message).expect("the template is fixed but for a header's name"),
-        key: KeyForm {
-            encoding: Some(Encoding::Base64),
-            strip_prefix: "whsec_".to_owned(),
-        },
+        key: KeyForm { encoding: Some(Encoding::Base64), strip_prefix: "whsec_".to_owned() },
         timestamp: Some(Clock {
             header: Some(format!("{prefix}timestamp")),
             pair: None,

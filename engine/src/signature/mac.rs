@@ -16,9 +16,7 @@ impl Description {
     /// declared form, or empty: an empty key would let anybody sign.
     pub(super) fn compute(&self, secret: &SecretString, message: &[u8]) -> Option<Vec<u8>> {
         let text = secret.expose_secret();
-        let text = text
-            .strip_prefix(self.key.strip_prefix.as_str())
-            .unwrap_or(text);
+        let text = text.strip_prefix(self.key.strip_prefix.as_str()).unwrap_or(text);
         let key = match self.key.encoding {
             None => text.as_bytes().to_vec(),
             Some(encoding) => encoding.decode(text)?,
@@ -44,28 +42,19 @@ impl Description {
         let Some(clock) = &self.timestamp else {
             return Ok(None);
         };
-        let place = clock
-            .header
-            .as_ref()
-            .or(clock.pair.as_ref())
-            .cloned()
-            .unwrap_or_default();
+        let place = clock.header.as_ref().or(clock.pair.as_ref()).cloned().unwrap_or_default();
         let text = match (&clock.header, &clock.pair) {
             (Some(header), _) => {
                 let name = header.to_ascii_lowercase();
                 let mut values = request.headers.all(&name);
-                values
-                    .next()
-                    .filter(|_| values.next().is_none())
-                    .map(str::to_owned)
+                values.next().filter(|_| values.next().is_none()).map(str::to_owned)
             }
             (None, Some(key)) => super::pairs(carried, self.separator.as_deref(), key)
                 .first()
                 .map(|&text| text.to_owned()),
             (None, None) => None,
         };
-        text.map(|text| Some(text.trim().to_owned()))
-            .ok_or(Rejection::BadTimestamp(place))
+        text.map(|text| Some(text.trim().to_owned())).ok_or(Rejection::BadTimestamp(place))
     }
 
     /// Whether the signed time is near enough to the time of arrival.
@@ -81,9 +70,7 @@ impl Description {
             Unit::S => "seconds since the epoch",
             Unit::Ms => "milliseconds since the epoch",
         };
-        let number: i64 = text
-            .parse()
-            .map_err(|_| Rejection::BadTimestamp(expected.to_owned()))?;
+        let number: i64 = text.parse().map_err(|_| Rejection::BadTimestamp(expected.to_owned()))?;
         let signed_at = clock.micros(number);
         let skew = received_at.saturating_sub(signed_at);
         if skew.saturating_abs() > clock.tolerance.saturating_mul(MICROS) {

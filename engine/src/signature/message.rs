@@ -43,11 +43,7 @@ impl Message {
         if !rest.is_empty() {
             parts.push(Part::Literal(rest.to_owned()));
         }
-        if parts.is_empty() {
-            Err("the message is empty".to_owned())
-        } else {
-            Ok(Self(parts))
-        }
+        if parts.is_empty() { Err("the message is empty".to_owned()) } else { Ok(Self(parts)) }
     }
 
     pub(super) fn needs_timestamp(&self) -> bool {
@@ -108,17 +104,12 @@ fn part(name: &str) -> Result<Part, String> {
 
 fn path_and_query(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    url[after_scheme..]
-        .find('/')
-        .map_or("/", |at| &url[after_scheme + at..])
+    url[after_scheme..].find('/').map_or("/", |at| &url[after_scheme + at..])
 }
 
 /// The form's fields sorted by name, each name followed by its value, without separators.
 fn sorted_form(body: &[u8]) -> String {
     let mut fields: Vec<_> = url::form_urlencoded::parse(body).collect();
     fields.sort();
-    fields
-        .iter()
-        .flat_map(|(name, value)| [name.as_ref(), value.as_ref()])
-        .collect()
+    fields.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]).collect()
 }

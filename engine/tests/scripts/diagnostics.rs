@@ -19,19 +19,13 @@ fn syntax_errors_name_file_line_and_column() {
     let text = problem("fn events(request, trigger) {\n    let x = ;\n}");
     assert!(text.starts_with("acme/connector.rhai:2:13: "), "{text}");
     let text = problem("fn events(request, trigger) {\n    requst.body\n}");
-    assert!(
-        text.starts_with("acme/connector.rhai:2:5: ") && text.contains("requst"),
-        "{text}"
-    );
+    assert!(text.starts_with("acme/connector.rhai:2:5: ") && text.contains("requst"), "{text}");
 }
 
 #[test]
 fn misspelt_functions_are_noticed() {
     let text = problem("// fn events\nfn evnets(request, trigger) { [] }");
-    assert!(
-        text.contains(":2:4: evnets: ") && text.contains("`events`"),
-        "{text}"
-    );
+    assert!(text.contains(":2:4: evnets: ") && text.contains("`events`"), "{text}");
     let text = problem("fn unregster(http, trigger) {}\nfn register(http, trigger) {}");
     assert!(text.contains("`unregister`"), "{text}");
     // A helper that is called may have any name, also one passed on as a text.
@@ -43,36 +37,19 @@ fn misspelt_functions_are_noticed() {
 #[test]
 fn wrong_parameter_counts_are_noticed() {
     let text = problem("fn signature(x) { 1 }\nfn events(request) { [] }");
-    assert!(
-        text.contains("signature: `signature` takes 0 parameters"),
-        "{text}"
-    );
+    assert!(text.contains("signature: `signature` takes 0 parameters"), "{text}");
     let all = problems("fn signature(x) { 1 }\nfn events(request) { [] }");
     assert_eq!(all.len(), 2);
     assert!(all[1].to_string().contains(":2:4: "), "{}", all[1]);
-    assert!(
-        all[1]
-            .hint
-            .as_ref()
-            .unwrap()
-            .contains("fn events(request, trigger)")
-    );
+    assert!(all[1].hint.as_ref().unwrap().contains("fn events(request, trigger)"));
 }
 
 #[test]
 fn only_functions_and_constants_stand_at_the_top() {
     let text = problem("const A = 1;\nlet b = 2;\nfn events(request, trigger) { [] }");
-    assert!(
-        text.contains(":2:1: only functions and constants"),
-        "{text}"
-    );
+    assert!(text.contains(":2:1: only functions and constants"), "{text}");
     let all = problems("print(1);\nfn helper() { 1 }\nif true { print(2); }");
-    assert_eq!(
-        all.iter()
-            .filter_map(|problem| problem.line)
-            .collect::<Vec<_>>(),
-        [1, 3]
-    );
+    assert_eq!(all.iter().filter_map(|problem| problem.line).collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]
@@ -95,10 +72,7 @@ fn constants_are_visible_everywhere_and_cannot_be_changed() {
     let text = self::problem("const A = 1;\nconst B = A / 0;");
     assert!(text.contains(":2:") && text.contains("constant"), "{text}");
     let text = self::problem("const A = helper();\nfn helper() { 1 }");
-    assert!(
-        text.contains(":1:11: a constant cannot be computed"),
-        "{text}"
-    );
+    assert!(text.contains(":1:11: a constant cannot be computed"), "{text}");
 }
 
 #[test]
@@ -121,12 +95,7 @@ fn editors_line_ends_and_marks_do_no_harm() {
 
 #[test]
 fn signatures_are_data_and_their_errors_are_problems() {
-    let problem = compile("fn signature() {\n  let a = [1];\n  a[5]\n}")
-        .signature()
-        .unwrap_err();
-    assert_eq!(
-        (problem.file.as_str(), problem.line),
-        ("acme/connector.rhai", Some(3))
-    );
+    let problem = compile("fn signature() {\n  let a = [1];\n  a[5]\n}").signature().unwrap_err();
+    assert_eq!((problem.file.as_str(), problem.line), ("acme/connector.rhai", Some(3)));
     assert!(problem.message.contains("out of bounds"), "{problem}");
 }

@@ -44,16 +44,10 @@ fn a_registration_goes_out_and_comes_back() {
         #{ external_id: res.body.id, secret: res.body.secret, expires_at: "2026-11-24T10:00:00Z",
            state: #{ was: trigger.state.cursor, retry: res.headers["retry-after"], old: trigger.external_id } }"#;
     let registration = register(body, &provider).unwrap();
-    assert_eq!(
-        registration.external_id.as_deref(),
-        Some("9007199254740993")
-    );
+    assert_eq!(registration.external_id.as_deref(), Some("9007199254740993"));
     assert_eq!(registration.secret.unwrap().expose_secret(), "from-them");
     assert_eq!(registration.expires_at, Some(1_795_514_400_000_000));
-    assert_eq!(
-        registration.state,
-        json!({ "was": 3, "retry": "7", "old": "17" })
-    );
+    assert_eq!(registration.state, json!({ "was": 3, "retry": "7", "old": "17" }));
 
     let asked = provider.asked();
     assert_eq!(asked[0].method, "POST");
@@ -66,11 +60,7 @@ fn a_registration_goes_out_and_comes_back() {
         ("Accept", "application/json"),
         ("User-Agent", &agent),
     ] {
-        assert_eq!(
-            asked[0].headers.get(name).map(String::as_str),
-            Some(value),
-            "{name}"
-        );
+        assert_eq!(asked[0].headers.get(name).map(String::as_str), Some(value), "{name}");
     }
     let sent: Value = serde_json::from_str(asked[0].body.as_ref().unwrap()).unwrap();
     let expected = json!({
@@ -84,10 +74,7 @@ fn a_registration_goes_out_and_comes_back() {
 fn providers_are_quoted_in_their_own_words() {
     let long = format!("{{\"message\": \"{}\"}}", "word ".repeat(200));
     for (body, message) in [
-        (
-            r#"{"message":"Not Found","documentation_url":"https://docs.example"}"#,
-            "Not Found",
-        ),
+        (r#"{"message":"Not Found","documentation_url":"https://docs.example"}"#, "Not Found"),
         (
             r#"{"message":"Validation Failed","errors":[{"resource":"Hook","code":"custom","message":"Hook already exists"}]}"#,
             "Validation Failed: Hook already exists",
@@ -114,10 +101,7 @@ fn providers_are_quoted_in_their_own_words() {
         ),
         (r#"{"errors":["one","two"]}"#, "one; two"),
         (r#"{"weird":1}"#, r#"{"weird":1}"#),
-        (
-            "Service  unavailable\n try later",
-            "Service unavailable try later",
-        ),
+        ("Service  unavailable\n try later", "Service unavailable try later"),
         ("", "(no explanation: the body is empty)"),
         (
             "<!DOCTYPE html><html><head><title>502 Bad Gateway</title><style>b{}</style></head><body><script>alert(1)</script><h1>502 Bad&nbsp;Gateway</h1> &lt;nginx&gt;</body></html>",
@@ -135,11 +119,8 @@ fn providers_are_quoted_in_their_own_words() {
         assert_eq!(register(call, &provider).unwrap_err(), expected, "{body}");
     }
     let provider = Provider::answering(500, &long);
-    let error = register(
-        "throw provider_error(http.get(trigger.base_url))",
-        &provider,
-    )
-    .unwrap_err();
+    let error =
+        register("throw provider_error(http.get(trigger.base_url))", &provider).unwrap_err();
     assert!(
         matches!(error, LifecycleError::Provider { message, hint: None, .. } if message.chars().count() == 500)
     );
@@ -148,10 +129,7 @@ fn providers_are_quoted_in_their_own_words() {
 #[test]
 fn a_success_that_is_not_json_is_called_so() {
     let read = "let res = http.get(trigger.base_url); #{ external_id: res.body.id }";
-    let error = script_error(register(
-        read,
-        &Provider::answering(200, "<html>login</html>"),
-    ));
+    let error = script_error(register(read, &Provider::answering(200, "<html>login</html>")));
     assert!(error.message.contains("not JSON, status 200"), "{error}");
     let error = script_error(register(read, &Provider::answering(204, "")));
     assert!(error.message.contains("empty body, status 204"), "{error}");
@@ -159,27 +137,19 @@ fn a_success_that_is_not_json_is_called_so() {
         "let res = http.get(trigger.base_url); #{ state: #{ none: res.body == (), ok: res.ok } }";
     let state = register(test, &Provider::answering(204, "")).unwrap().state;
     assert_eq!(state, json!({ "none": true, "ok": true }));
-    let failed = register(test, &Provider::answering(404, "nope"))
-        .unwrap()
-        .state;
+    let failed = register(test, &Provider::answering(404, "nope")).unwrap().state;
     assert_eq!(failed, json!({ "none": true, "ok": false }));
 }
 
 #[test]
 fn transport_errors_keep_their_kind() {
     for (error, expected) in [
-        (
-            HttpError::Timeout { seconds: 15 },
-            LifecycleError::Timeout { seconds: 15 },
-        ),
+        (HttpError::Timeout { seconds: 15 }, LifecycleError::Timeout { seconds: 15 }),
         (
             HttpError::Denied("a private address".into()),
             LifecycleError::Denied("a private address".into()),
         ),
-        (
-            HttpError::Unreachable("refused".into()),
-            LifecycleError::Unreachable("refused".into()),
-        ),
+        (HttpError::Unreachable("refused".into()), LifecycleError::Unreachable("refused".into())),
     ] {
         let result = register("http.get(trigger.base_url)", &Provider::failing(error));
         assert_eq!(result.unwrap_err(), expected);
@@ -209,19 +179,13 @@ fn secrets_are_never_shown() {
         "basic_auth(trigger.secret, ()).oops",
     ] {
         let text = format!("{:?}", register(body, &Provider::default()).unwrap_err());
-        assert!(
-            !text.contains("signing-key-9") && !text.contains("tok/en+42"),
-            "{body}: {text}"
-        );
+        assert!(!text.contains("signing-key-9") && !text.contains("tok/en+42"), "{body}: {text}");
     }
     let kind = register(
         "#{ external_id: type_of(trigger.secret) + `${trigger.secret}` + trigger.secret.to_string() }",
         &Provider::default(),
     );
-    assert_eq!(
-        kind.unwrap().external_id.as_deref(),
-        Some("Secret[secret][secret]")
-    );
+    assert_eq!(kind.unwrap().external_id.as_deref(), Some("Secret[secret][secret]"));
 }
 
 #[test]
@@ -238,9 +202,7 @@ fn providers_cannot_echo_secrets() {
         let call = "let res = http.get(trigger.base_url, #{ headers: #{ A: basic_auth(\"me\", trigger.account.token) } });
             provider_error(res, \"was: \" + res.text)";
         let error = register(call, &Provider::answering(401, &body)).unwrap_err();
-        let LifecycleError::Provider { message, hint, .. } = error else {
-            panic!("{error:?}")
-        };
+        let LifecycleError::Provider { message, hint, .. } = error else { panic!("{error:?}") };
         assert_eq!(message, "bad token [secret]!", "{echoed}");
         assert!(hint.unwrap().contains("bad token [secret]!"), "{echoed}");
         let error = register(
@@ -248,10 +210,7 @@ fn providers_cannot_echo_secrets() {
             &Provider::failing(HttpError::Unreachable(format!("{echoed}: refused"))),
         );
         if echoed != "bWU6dG9rL2VuKzQy" {
-            assert_eq!(
-                error.unwrap_err(),
-                LifecycleError::Unreachable("[secret]: refused".into())
-            );
+            assert_eq!(error.unwrap_err(), LifecycleError::Unreachable("[secret]: refused".into()));
         }
     }
 }
@@ -287,22 +246,12 @@ fn the_other_functions() {
         ),
         (404, "", SubscriptionStatus::Missing),
     ] {
-        assert_eq!(
-            script
-                .status(&Provider::answering(status, body), &context)
-                .unwrap(),
-            expected
-        );
+        assert_eq!(script.status(&Provider::answering(status, body), &context).unwrap(), expected);
     }
     let body =
         r#"[{"id":1,"url":"https://a.example","on":false},{"id":"b","url":"https://b.example"}]"#;
-    let listed = script
-        .list(&Provider::answering(200, body), &context)
-        .unwrap();
-    let listed: Vec<_> = listed
-        .iter()
-        .map(|s| (s.external_id.as_str(), s.active))
-        .collect();
+    let listed = script.list(&Provider::answering(200, body), &context).unwrap();
+    let listed: Vec<_> = listed.iter().map(|s| (s.external_id.as_str(), s.active)).collect();
     assert_eq!(listed, [("1", false), ("b", true)]);
     let renewed = script.renew(&provider, &context).unwrap();
     assert_eq!(
@@ -327,8 +276,5 @@ fn wrong_results_are_explained() {
     let error = script_error(script.status(&Provider::default(), &context()));
     assert!(error.message.contains("\"missing\""), "{error}");
     let error = script_error(script.list(&Provider::default(), &context()));
-    assert!(
-        error.message.contains("`external_id`") && error.line == Some(2),
-        "{error}"
-    );
+    assert!(error.message.contains("`external_id`") && error.line == Some(2), "{error}");
 }

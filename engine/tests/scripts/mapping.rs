@@ -54,14 +54,8 @@ fn payloads_are_read_without_loss() {
         ("request.body.pull.labels[-1].name", json!("b")),
         ("request.headers[\"x-acme-event\"]", json!("push")),
         ("request.query.page", json!("2")),
-        (
-            "#{ a: [request.body.pull, 1], b: () }",
-            json!({ "a": [body()["pull"], 1], "b": null }),
-        ),
-        (
-            "trigger.config.owner + \"/\" + trigger.config.repo",
-            json!("octo/hello"),
-        ),
+        ("#{ a: [request.body.pull, 1], b: () }", json!({ "a": [body()["pull"], 1], "b": null })),
+        ("trigger.config.owner + \"/\" + trigger.config.repo", json!("octo/hello")),
         ("trigger.name", json!("ACME__PUSH")),
     ] {
         assert_eq!(data(expression), expected, "{expression}");
@@ -86,11 +80,7 @@ fn what_is_missing_is_unit_all_the_way_down() {
         "request.body.numbers.field",
     ] {
         assert_eq!(data(expression), Value::Null, "{expression}");
-        assert_eq!(
-            data(&format!("{expression} == ()")),
-            json!(true),
-            "{expression}"
-        );
+        assert_eq!(data(&format!("{expression} == ()")), json!(true), "{expression}");
         assert_eq!(data(&format!("{expression} ?? \"other\"")), json!("other"));
     }
 }
@@ -111,14 +101,8 @@ fn handles_answer_questions() {
         ("type_of(request.body)", json!("Json")),
         ("type_of(request.body.id)", json!("i64")),
         ("request.body.numbers.values()", json!([1, 2, 3])),
-        (
-            "parse_json(\"{\\\"n\\\": 18446744073709551615}\").n",
-            json!(u64::MAX),
-        ),
-        (
-            "#{ a: request.body.numbers }.to_json()",
-            json!("{\"a\":[1,2,3]}"),
-        ),
+        ("parse_json(\"{\\\"n\\\": 18446744073709551615}\").n", json!(u64::MAX)),
+        ("#{ a: request.body.numbers }.to_json()", json!("{\"a\":[1,2,3]}")),
         ("[1, #{ a: 2.0 }] == [1, #{ a: 2 }]", json!(true)),
         ("[1, \"a\"] == [1, \"b\"]", json!(false)),
     ] {
@@ -144,9 +128,7 @@ fn loops_go_over_elements_of_any_number() {
 fn long_texts_stay_handles_and_come_out_whole() {
     let text = "é".repeat(200_000);
     let source = "fn events(request, trigger) { [#{ data: #{ text: request.body } }] }";
-    let mapped = compile(source)
-        .events(&document(json!(text)), &trigger())
-        .unwrap();
+    let mapped = compile(source).events(&document(json!(text)), &trigger()).unwrap();
     assert!(matches!(mapped, Mapped::Events(events) if events[0].data["text"] == json!(text)));
 }
 
@@ -165,31 +147,16 @@ fn events_carry_what_the_script_says() {
     )
     .unwrap();
     let ids: Vec<_> = events.iter().map(|event| event.id.as_deref()).collect();
-    assert_eq!(
-        ids,
-        [Some("9007199254740993"), Some("18446744073709551615"), None]
-    );
+    assert_eq!(ids, [Some("9007199254740993"), Some("18446744073709551615"), None]);
     let times: Vec<_> = events.iter().map(|event| event.occurred_at).collect();
-    assert_eq!(
-        times,
-        [
-            Some(1_795_514_400_000_000),
-            Some(1_795_514_400_000_000),
-            None
-        ]
-    );
+    assert_eq!(times, [Some(1_795_514_400_000_000), Some(1_795_514_400_000_000), None]);
     assert_eq!(events[0].event_type.as_deref(), Some("pull.merged"));
     assert_eq!(events[2].data, Value::Null);
 }
 
 #[test]
 fn a_single_map_is_one_event_and_no_function_means_the_body() {
-    assert_eq!(
-        map("fn events(request, trigger) { #{ data: 1 } }")
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(map("fn events(request, trigger) { #{ data: 1 } }").unwrap().len(), 1);
     let events = map("").unwrap();
     assert_eq!(events[0].data, body());
     assert_eq!(events[0].id, None);
@@ -198,29 +165,17 @@ fn a_single_map_is_one_event_and_no_function_means_the_body() {
 
 #[test]
 fn skipping_gives_the_reason() {
-    assert_eq!(
-        error("helper();\n}\nfn helper() { skip(\"a draft\")"),
-        "skipped: a draft"
-    );
+    assert_eq!(error("helper();\n}\nfn helper() { skip(\"a draft\")"), "skipped: a draft");
 }
 
 #[test]
 fn wrong_results_name_the_key_and_the_line() {
     for (body, parts) in [
-        (
-            "[#{ data: 1, occured_at: 5 }]",
-            &["line 1", "`occured_at`", "`occurred_at`"][..],
-        ),
+        ("[#{ data: 1, occured_at: 5 }]", &["line 1", "`occured_at`", "`occurred_at`"][..]),
         ("[#{ data: 1, id: 1.5 }]", &["`id` of event 1", "fraction"]),
         ("[#{ data: 1 }, #{ id: \"x\" }]", &["event 2", "`data`"]),
-        (
-            "[#{ data: 1, occurred_at: \"soon\" }]",
-            &["`occurred_at`", "RFC 3339", "soon"],
-        ),
-        (
-            "[#{ data: 1, type: \"Bad Type\" }]",
-            &["`type`", "Bad Type"],
-        ),
+        ("[#{ data: 1, occurred_at: \"soon\" }]", &["`occurred_at`", "RFC 3339", "soon"]),
+        ("[#{ data: 1, type: \"Bad Type\" }]", &["`type`", "Bad Type"]),
         ("[1]", &["event 1", "a whole number"]),
         ("5", &["an array of events"]),
         ("", &["skip("]),
@@ -228,10 +183,7 @@ fn wrong_results_name_the_key_and_the_line() {
         ("throw \"no such thing\"", &["line 2", "no such thing"]),
         ("throw #{ code: 7 }", &["#{\"code\": 7}"]),
         ("nowhere(request.body)", &["line 2", "nowhere (Json)"]),
-        (
-            "request.body.pull.merged = false; []",
-            &["read-only", "to_map()"],
-        ),
+        ("request.body.pull.merged = false; []", &["read-only", "to_map()"]),
     ] {
         let error = error(body);
         for part in parts {

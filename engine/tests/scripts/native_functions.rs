@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path};
 
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs the tests")]
 #[test]
 fn native_functions_are_the_reviewed_ones() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native_functions.txt");
@@ -11,14 +12,10 @@ fn native_functions_are_the_reviewed_ones() {
         fs::write(&file, &actual).unwrap();
     }
     let reviewed = fs::read_to_string(&file).unwrap();
-    let new: Vec<&str> = actual
-        .lines()
-        .filter(|line| !reviewed.lines().any(|known| known == *line))
-        .collect();
-    let gone: Vec<&str> = reviewed
-        .lines()
-        .filter(|line| !actual.lines().any(|known| known == *line))
-        .collect();
+    let new: Vec<&str> =
+        actual.lines().filter(|line| !reviewed.lines().any(|known| known == *line)).collect();
+    let gone: Vec<&str> =
+        reviewed.lines().filter(|line| !actual.lines().any(|known| known == *line)).collect();
     assert!(
         actual == reviewed,
         "review what these can do to time and memory, then bless with UPDATE_EXPECT=1\n\

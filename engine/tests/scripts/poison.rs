@@ -28,10 +28,8 @@ const OUT_OF_OPERATIONS: &str = "it ran more than";
 
 fn corpus() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/poison");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -84,21 +82,15 @@ fn ran_too_long(ending: &str, expected: &str) -> bool {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs the tests")]
 fn every_poison_script_ends_within_the_limits() {
     let corpus = corpus();
-    assert!(
-        corpus.len() >= 60,
-        "the corpus has {} scripts",
-        corpus.len()
-    );
+    assert!(corpus.len() >= 60, "the corpus has {} scripts", corpus.len());
     let mut failures = Vec::new();
     for file in corpus {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let source = fs::read_to_string(&file).unwrap();
-        let expected = source
-            .lines()
-            .find_map(|line| line.strip_prefix(EXPECTATION))
-            .unwrap();
+        let expected = source.lines().find_map(|line| line.strip_prefix(EXPECTATION)).unwrap();
         let (ending, peak) = run(source.clone());
         if ending == expected || ran_too_long(&ending, expected) {
             // As it should be.

@@ -37,16 +37,9 @@ fn report_good(target: &Target, app: &App, output: Output) -> Value {
         let noun = if triggers == 1 { "trigger" } else { "triggers" };
         let about = format!("{triggers} {noun}, version {}", app.version);
         let mark = output.mark(true);
-        output.line(format!(
-            "{mark} {}  {}",
-            app.slug,
-            output.paint(Tone::Faint, about)
-        ));
+        output.line(format!("{mark} {}  {}", app.slug, output.paint(Tone::Faint, about)));
         for note in &notes {
-            output.line(format!(
-                "  {} {note}",
-                output.paint(Tone::Doubtful, "note:")
-            ));
+            output.line(format!("  {} {note}", output.paint(Tone::Doubtful, "note:")));
         }
     }
     json!({
@@ -79,10 +72,7 @@ pub(super) fn print_problem(target: &Target, problem: &Problem, output: Output) 
         }
     }
     if let Some(hint) = &problem.hint {
-        output.line(format!(
-            "    {} {hint}",
-            output.paint(Tone::Strong, "help:")
-        ));
+        output.line(format!("    {} {hint}", output.paint(Tone::Strong, "help:")));
     }
 }
 
@@ -96,18 +86,9 @@ fn notes(target: &Target, app: &App) -> Vec<String> {
     };
     let samples = target.root.join(&app.slug).join("samples");
     let registers = app.script().has("register");
-    note(
-        !samples.is_dir(),
-        "there are no samples: nothing proves that it works",
-    );
-    note(
-        app.guide.is_none(),
-        "there is no README.md: users find no set-up guide",
-    );
-    note(
-        app.definition.unverified.is_some(),
-        "deliveries are not verified, and it is shown so",
-    );
+    note(!samples.is_dir(), "there are no samples: nothing proves that it works");
+    note(app.guide.is_none(), "there is no README.md: users find no set-up guide");
+    note(app.definition.unverified.is_some(), "deliveries are not verified, and it is shown so");
     note(
         app.definition.facts.grade < Grade::R3,
         "its facts are below grade R3, so it is not called verified",

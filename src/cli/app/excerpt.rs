@@ -30,9 +30,5 @@ pub(super) fn excerpt(root: &Path, problem: &Problem) -> Option<String> {
 
 /// Characters left out at the start of long lines.
 fn skipped(column: usize) -> usize {
-    if column > WIDTH {
-        column - WIDTH / 2
-    } else {
-        0
-    }
+    if column > WIDTH { column - WIDTH / 2 } else { 0 }
 }

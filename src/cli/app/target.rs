@@ -41,14 +41,10 @@ impl Target {
         let unreadable = || UsageError(format!("{} cannot be read", folder.display()));
         // Made absolute first, because `.` has no name.
         let folder = folder.canonicalize().map_err(|_| unreadable())?;
-        match (
-            folder.parent(),
-            folder.file_name().and_then(|name| name.to_str()),
-        ) {
-            (Some(root), Some(slug)) => Ok(Self {
-                root: root.to_owned(),
-                slugs: vec![slug.to_owned()],
-            }),
+        match (folder.parent(), folder.file_name().and_then(|name| name.to_str())) {
+            (Some(root), Some(slug)) => {
+                Ok(Self { root: root.to_owned(), slugs: vec![slug.to_owned()] })
+            }
             _ => Err(unreadable()),
         }
     }
@@ -57,15 +53,9 @@ impl Target {
         let slugs = names(root)
             .map_err(|error| UsageError(format!("{} cannot be read: {error}", root.display())))?;
         if slugs.is_empty() {
-            return Err(UsageError(format!(
-                "there is no app folder in {}",
-                root.display()
-            )));
+            return Err(UsageError(format!("there is no app folder in {}", root.display())));
         }
-        Ok(Self {
-            root: root.to_owned(),
-            slugs,
-        })
+        Ok(Self { root: root.to_owned(), slugs })
     }
 }
 

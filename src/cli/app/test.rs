@@ -43,10 +43,7 @@ pub(super) fn run(target: &Target, output: Output) -> Exit {
     if output.is_json() {
         output.json(&data);
     } else {
-        output.line(format!(
-            "\n{} passed, {} failed",
-            tally.passed, tally.failed
-        ));
+        output.line(format!("\n{} passed, {} failed", tally.passed, tally.failed));
     }
     Exit::ok_if(tally.failed == 0)
 }
@@ -63,11 +60,7 @@ fn print(report: &Report, output: Output) {
     output.line(output.paint(Tone::Strong, &report.slug));
     for case in &report.cases {
         let file = output.paint(Tone::Faint, &case.file);
-        output.line(format!(
-            "  {} {}  {file}",
-            output.mark(case.passed),
-            case.title
-        ));
+        output.line(format!("  {} {}  {file}", output.mark(case.passed), case.title));
         for difference in case.differences.iter().flat_map(|text| text.lines()) {
             output.line(format!("      {difference}"));
         }

@@ -6,17 +6,13 @@ use serde_json::Value;
 /// The text in `request` that is a URL of the server.
 pub(super) fn callback(request: &Value, public_url: &str) -> Option<String> {
     let prefix = format!("{public_url}/v1/webhooks/");
-    let found = texts(request)
-        .into_iter()
-        .find(|text| text.starts_with(&prefix));
+    let found = texts(request).into_iter().find(|text| text.starts_with(&prefix));
     found.map(str::to_owned)
 }
 
 /// The text in `request` that has the form of a generated secret.
 pub(super) fn secret(request: &Value, generate: &Generate) -> Option<String> {
-    let found = texts(request)
-        .into_iter()
-        .find(|text| has_form(text, generate));
+    let found = texts(request).into_iter().find(|text| has_form(text, generate));
     found.map(str::to_owned)
 }
 
@@ -52,13 +48,6 @@ pub(super) fn fresh(id: &str) -> String {
         '0'..='9' => char::from(b'0' + rand::random_range(0..10)),
         _ => c,
     };
-    let renewed: String = id
-        .char_indices()
-        .map(|(index, c)| digit(index, c))
-        .collect();
-    if renewed == id {
-        format!("{id}-{}", rand::random_range(1000..10_000))
-    } else {
-        renewed
-    }
+    let renewed: String = id.char_indices().map(|(index, c)| digit(index, c)).collect();
+    if renewed == id { format!("{id}-{}", rand::random_range(1000..10_000)) } else { renewed }
 }

@@ -53,23 +53,14 @@ impl Exchange {
     /// How well a call fits: the number of path segments that are the same.
     pub(super) fn fit(&self, method: &str, segments: &[&str]) -> Option<usize> {
         let same_form = self.method == method && self.segments.len() == segments.len();
-        let same = self
-            .segments
-            .iter()
-            .zip(segments)
-            .filter(|(one, other)| one == *other)
-            .count();
+        let same = self.segments.iter().zip(segments).filter(|(one, other)| one == *other).count();
         (same_form && same > 0).then_some(same)
     }
 
     /// Where a call differs from the recorded one: its values by those of the recording.
     pub(super) fn differences(&self, segments: &[&str], request: &Value) -> Substitutes {
         let mut found = Substitutes::new();
-        let paths = self
-            .segments
-            .iter()
-            .zip(segments)
-            .filter(|(one, other)| one != *other);
+        let paths = self.segments.iter().zip(segments).filter(|(one, other)| one != *other);
         found.extend(paths.map(|(recorded, actual)| (recorded.clone(), (*actual).to_owned())));
         compare(&self.request, request, &mut found);
         found
@@ -90,16 +81,10 @@ fn below(url: &str, base_url: &str) -> Vec<String> {
     let segments = |url: &str| -> Vec<String> {
         let parsed = Url::parse(url).ok();
         let segments = parsed.as_ref().and_then(Url::path_segments);
-        segments
-            .into_iter()
-            .flatten()
-            .filter(|part| !part.is_empty())
-            .map(str::to_owned)
-            .collect()
+        segments.into_iter().flatten().filter(|part| !part.is_empty()).map(str::to_owned).collect()
     };
     let (own, base) = (segments(url), segments(base_url));
-    own.strip_prefix(base.as_slice())
-        .map_or_else(|| own.clone(), <[String]>::to_vec)
+    own.strip_prefix(base.as_slice()).map_or_else(|| own.clone(), <[String]>::to_vec)
 }
 
 /// Collects the texts that stand at the same place in both and differ.
@@ -111,10 +96,7 @@ fn compare(recorded: &Value, actual: &Value, found: &mut Substitutes) {
             }
         }
         (Value::Array(recorded), Value::Array(actual)) => {
-            recorded
-                .iter()
-                .zip(actual)
-                .for_each(|(one, other)| compare(one, other, found));
+            recorded.iter().zip(actual).for_each(|(one, other)| compare(one, other, found));
         }
         (Value::String(recorded), Value::String(actual)) if recorded != actual => {
             found.insert(recorded.clone(), actual.clone());
@@ -127,20 +109,15 @@ fn compare(recorded: &Value, actual: &Value, found: &mut Substitutes) {
 fn substitute(value: &Value, substitutes: &Substitutes) -> Value {
     match value {
         Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| (name.clone(), substitute(value, substitutes)));
+            let fields =
+                fields.iter().map(|(name, value)| (name.clone(), substitute(value, substitutes)));
             Value::Object(fields.collect())
         }
-        Value::Array(items) => items
-            .iter()
-            .map(|item| substitute(item, substitutes))
-            .collect(),
+        Value::Array(items) => items.iter().map(|item| substitute(item, substitutes)).collect(),
         Value::String(text) => Value::from(substitutes.get(text).unwrap_or(text).as_str()),
         Value::Number(number) => {
-            let other = substitutes
-                .get(&number.to_string())
-                .and_then(|text| text.parse::<i64>().ok());
+            let other =
+                substitutes.get(&number.to_string()).and_then(|text| text.parse::<i64>().ok());
             other.map_or_else(|| value.clone(), Value::from)
         }
         _ => value.clone(),

@@ -92,20 +92,11 @@ fn no_config() -> Value {
 impl Playbook {
     /// Reads an app's samples; nothing where none of them can be delivered.
     pub(super) fn read(root: &Path, app: Arc<App>) -> anyhow::Result<Option<Self>> {
-        let mut playbook = Self {
-            app,
-            deliveries: BTreeMap::new(),
-            exchanges: Vec::new(),
-            account: None,
-        };
+        let mut playbook =
+            Self { app, deliveries: BTreeMap::new(), exchanges: Vec::new(), account: None };
         let folder = root.join(playbook.slug()).join("samples");
         let documents = sample::documents(root, playbook.slug()).map_err(|problems| {
-            anyhow!(
-                "{}",
-                problems
-                    .first()
-                    .map_or_else(String::new, ToString::to_string)
-            )
+            anyhow!("{}", problems.first().map_or_else(String::new, ToString::to_string))
         })?;
         for (file, document) in documents {
             let sample =
@@ -147,15 +138,11 @@ impl Playbook {
                     ids: event_ids(&sample.expect),
                 };
                 let name = Path::new(file).file_stem().unwrap_or_default();
-                self.deliveries
-                    .insert(name.to_string_lossy().into_owned(), delivery);
+                self.deliveries.insert(name.to_string_lossy().into_owned(), delivery);
             }
             ("call", _) if !fails => {
                 let base = self.app.definition.base_url.as_deref().unwrap_or_default();
-                let id = sample
-                    .expect
-                    .pointer("/result/external_id")
-                    .and_then(Value::as_str);
+                let id = sample.expect.pointer("/result/external_id").and_then(Value::as_str);
                 let read = |recorded: &Value| Exchange::read(recorded, base, id);
                 let recorded = sample.http.iter().filter_map(read);
                 // A subscription that is gone would answer like one that never was.
@@ -170,9 +157,6 @@ impl Playbook {
 
 fn event_ids(expect: &Value) -> Vec<String> {
     let events = expect.get("events").and_then(Value::as_array);
-    let ids = events
-        .into_iter()
-        .flatten()
-        .filter_map(|event| event.get("id")?.as_str());
+    let ids = events.into_iter().flatten().filter_map(|event| event.get("id")?.as_str());
     ids.map(str::to_owned).collect()
 }

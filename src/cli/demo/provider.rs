@@ -46,24 +46,15 @@ pub(super) struct Subscription {
 impl Provider {
     /// A provider without subscriptions, for a server that is reached under `public_url`.
     pub(super) fn new(playbooks: Vec<Playbook>, public_url: String, egress: Egress) -> Self {
-        Self {
-            playbooks,
-            public_url,
-            egress,
-            subscriptions: Mutex::default(),
-        }
+        Self { playbooks, public_url, egress, subscriptions: Mutex::default() }
     }
 
     fn playbook(&self, slug: &str) -> Option<&Playbook> {
-        self.playbooks
-            .iter()
-            .find(|playbook| playbook.slug() == slug)
+        self.playbooks.iter().find(|playbook| playbook.slug() == slug)
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, Vec<Subscription>> {
-        self.subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers a call as the recorded one that fits best was answered.
@@ -128,10 +119,7 @@ fn subscribe(
 fn respond(exchange: &Exchange, said: &Substitutes) -> Response {
     let status = StatusCode::from_u16(exchange.status).unwrap_or(StatusCode::OK);
     let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &exchange.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
             && name != header::CONTENT_LENGTH
@@ -156,11 +144,7 @@ async fn index(State(provider): State<Arc<Provider>>) -> String {
     for playbook in &provider.playbooks {
         for (name, delivery) in &playbook.deliveries {
             let path = format!("POST /deliver/{}/{name}", playbook.slug());
-            let _ = writeln!(
-                text,
-                "  {path:<50} {} ({})",
-                delivery.title, delivery.trigger
-            );
+            let _ = writeln!(text, "  {path:<50} {} ({})", delivery.title, delivery.trigger);
         }
     }
     let _ = writeln!(text, "\nSubscriptions: {}", provider.subscriptions().len());
@@ -175,17 +159,10 @@ async fn deliver_sample(
     let Some((playbook, delivery)) =
         playbook.and_then(|book| Some((book, book.deliveries.get(&name)?)))
     else {
-        return complain(
-            StatusCode::NOT_FOUND,
-            "there is no such sample; GET / lists them",
-        );
+        return complain(StatusCode::NOT_FOUND, "there is no such sample; GET / lists them");
     };
-    let mine: Vec<_> = provider
-        .subscriptions()
-        .iter()
-        .filter(|one| one.slug == slug)
-        .cloned()
-        .collect();
+    let mine: Vec<_> =
+        provider.subscriptions().iter().filter(|one| one.slug == slug).cloned().collect();
     if mine.is_empty() {
         let why = "nobody subscribed yet: link an account and create a trigger first";
         return complain(StatusCode::CONFLICT, why);
@@ -203,11 +180,7 @@ async fn call(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let segments: Vec<_> = uri
-        .path()
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .collect();
+    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
     let Some((slug, segments)) = segments.split_first() else {
         return complain(StatusCode::NOT_FOUND, "GET / tells what can be done here");
     };
@@ -220,11 +193,7 @@ async fn call(
 /// Form fields as a JSON object.
 fn form(body: &[u8]) -> Value {
     let fields = url::form_urlencoded::parse(body).into_owned();
-    Value::Object(
-        fields
-            .map(|(name, value)| (name, Value::from(value)))
-            .collect(),
-    )
+    Value::Object(fields.map(|(name, value)| (name, Value::from(value))).collect())
 }
 
 fn complain(status: StatusCode, message: &str) -> Response {

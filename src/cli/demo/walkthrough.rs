@@ -16,10 +16,8 @@ pub(super) fn text(playbooks: &[Playbook], server: &str, provider: &str) -> Stri
         return String::new();
     };
     let slug = playbook.slug();
-    let mut trigger = BTreeMap::from([
-        ("trigger", json!(delivery.trigger)),
-        ("config", delivery.config.clone()),
-    ]);
+    let mut trigger =
+        BTreeMap::from([("trigger", json!(delivery.trigger)), ("config", delivery.config.clone())]);
     let mut link = String::new();
     if let Some(account) = &playbook.account {
         link = format!(

@@ -26,10 +26,7 @@ const METADATA_SERVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
 /// Looks at everything, in the order in which a start would fail.
 pub(super) async fn all(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok(
-        "configuration",
-        "read; `hearken config print` shows it",
-    )];
+    let mut findings = vec![Finding::ok("configuration", "read; `hearken config print` shows it")];
     findings.push(apps(&config.apps_dir));
     findings.push(database(config).await);
     findings.extend(key_files(config));
@@ -45,16 +42,10 @@ fn apps(root: &Path) -> Finding {
     let (good, bad) = (catalogue.apps().count(), catalogue.problems().len());
     let found = format!("{good} loaded, {bad} broken, from {}", root.display());
     match (good, bad) {
-        (_, 1..) => Finding::bad(
-            "apps",
-            found,
-            "`hearken app check` shows what is wrong with them.",
-        ),
-        (0, 0) => Finding::bad(
-            "apps",
-            found,
-            "Set HEARKEN_APPS_DIR to the folder of app folders.",
-        ),
+        (_, 1..) => {
+            Finding::bad("apps", found, "`hearken app check` shows what is wrong with them.")
+        }
+        (0, 0) => Finding::bad("apps", found, "Set HEARKEN_APPS_DIR to the folder of app folders."),
         _ => Finding::ok("apps", found),
     }
 }
@@ -121,17 +112,11 @@ fn port(config: &Config) -> (Finding, bool) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let advice =
                 "Fine if that is this server; otherwise set HEARKEN_LISTEN to another port.";
-            (
-                Finding::doubtful("address", format!("something listens on {address}"), advice),
-                true,
-            )
+            (Finding::doubtful("address", format!("something listens on {address}"), advice), true)
         }
         Err(error) => {
             let advice = "Set HEARKEN_LISTEN to an address of this machine.";
-            (
-                Finding::bad("address", format!("{address}: {error}"), advice),
-                false,
-            )
+            (Finding::bad("address", format!("{address}: {error}"), advice), false)
         }
     }
 }
@@ -186,17 +171,9 @@ fn egress(config: &Config) -> Finding {
     if config.egress_allow.is_empty() {
         return Finding::ok(what, "public addresses only");
     }
-    let listed: Vec<_> = config
-        .egress_allow
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let listed: Vec<_> = config.egress_allow.iter().map(ToString::to_string).collect();
     let listed = listed.join(", ");
-    if config
-        .egress_allow
-        .iter()
-        .any(|network| network.contains(&METADATA_SERVICE))
-    {
+    if config.egress_allow.iter().any(|network| network.contains(&METADATA_SERVICE)) {
         let advice = "Name the networks that are needed in HEARKEN_EGRESS_ALLOW, and no more.";
         let detail = format!("{listed} include the address where clouds hand out credentials");
         return Finding::bad(what, detail, advice);

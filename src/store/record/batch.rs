@@ -39,10 +39,7 @@ type Owners = BTreeMap<(String, String), String>;
 
 impl Entry {
     pub(super) fn new(inbound: Inbound) -> Self {
-        let Inbound {
-            mut receipt,
-            events,
-        } = inbound;
+        let Inbound { mut receipt, events } = inbound;
         // Keys are compared with what the database gives back, so they must look like it.
         receipt.trigger_id = receipt.trigger_id.as_deref().map(storable);
         let events = events.into_iter().map(|mut event| {
@@ -50,10 +47,7 @@ impl Entry {
             let data = text(&event.data.take());
             (event, data)
         });
-        Self {
-            events: events.collect(),
-            receipt,
-        }
+        Self { events: events.collect(), receipt }
     }
 
     /// Roughly how many bytes it brings.
@@ -64,9 +58,7 @@ impl Entry {
 
     fn keyed(&self) -> impl Iterator<Item = (Key<'_>, &(NewEvent, String))> {
         let trigger = self.receipt.trigger_id.as_deref().unwrap_or_default();
-        self.events
-            .iter()
-            .map(move |event| ((trigger, event.0.external_event_id.as_str()), event))
+        self.events.iter().map(move |event| ((trigger, event.0.external_event_id.as_str()), event))
     }
 
     /// Which of its events were stored, given the ids that their keys have.
@@ -94,11 +86,7 @@ fn key(external_id: &str) -> String {
 /// kept as the text of itself, so that neither it nor a list it appears in is lost.
 fn text(data: &Value) -> String {
     let text = data.to_string();
-    if deeper_than(data, DEPTH) {
-        Value::String(text).to_string()
-    } else {
-        text
-    }
+    if deeper_than(data, DEPTH) { Value::String(text).to_string() } else { text }
 }
 
 fn deeper_than(value: &Value, levels: usize) -> bool {
@@ -119,10 +107,7 @@ pub(super) async fn commit(pool: &Pool, entries: &[Entry]) -> Result<Vec<Recorde
     }
     let mut transaction = pool.begin().await?;
     let owners = insert_events(&mut transaction, entries).await?;
-    let recorded: Vec<_> = entries
-        .iter()
-        .map(|entry| entry.recorded(&owners))
-        .collect();
+    let recorded: Vec<_> = entries.iter().map(|entry| entry.recorded(&owners)).collect();
     insert_receipts(&mut transaction, entries, &recorded).await?;
     touch_triggers(&mut transaction, entries, &recorded).await?;
     transaction.commit().await?;
@@ -148,26 +133,16 @@ async fn insert_events(
                  data, status, receipt_id, definition_version, occurred_at, received_at, \
                  expires_at) VALUES",
         )
-        .tuples(
-            chunk
-                .iter()
-                .map(|(_, (receipt, (event, data)))| event_row(receipt, event, data)),
-        )
+        .tuples(chunk.iter().map(|(_, (receipt, (event, data)))| event_row(receipt, event, data)))
         .then(" ON CONFLICT (trigger_id, external_event_id) DO NOTHING RETURNING id");
-        let inserted: HashSet<String> = transaction
-            .rows(statement)
-            .await?
-            .into_iter()
-            .map(|(id,)| id)
-            .collect();
+        let inserted: HashSet<String> =
+            transaction.rows(statement).await?.into_iter().map(|(id,)| id).collect();
         let known: Vec<Key<'_>> = chunk
             .iter()
             .filter(|(_, (_, (event, _)))| !inserted.contains(&event.id))
             .map(|(key, _)| *key)
             .collect();
-        let new = chunk
-            .iter()
-            .filter(|(_, (_, (event, _)))| inserted.contains(&event.id));
+        let new = chunk.iter().filter(|(_, (_, (event, _)))| inserted.contains(&event.id));
         owners.extend(new.map(|((t, e), (_, (event, _)))| {
             (((*t).to_owned(), (*e).to_owned()), event.id.clone())
         }));
@@ -190,18 +165,12 @@ async fn find_owners(
     if found.len() < keys.len() {
         return Err(sqlx::Error::RowNotFound);
     }
-    owners.extend(
-        found
-            .into_iter()
-            .map(|(trigger, external, id)| ((trigger, external), id)),
-    );
+    owners.extend(found.into_iter().map(|(trigger, external, id)| ((trigger, external), id)));
     Ok(())
 }
 
 pub(in crate::store) fn select_owners(keys: &[Key<'_>]) -> Statement {
-    let tuples = keys
-        .iter()
-        .map(|(trigger, external)| [(*trigger).into(), (*external).into()]);
+    let tuples = keys.iter().map(|(trigger, external)| [(*trigger).into(), (*external).into()]);
     Statement::new(
         "SELECT trigger_id, external_event_id, id FROM events
          WHERE (trigger_id, external_event_id) IN (VALUES",
@@ -221,11 +190,7 @@ fn event_row(receipt: &Receipt, event: &NewEvent, data: &str) -> [Bind; 13] {
         data.into(),
         "pending".into(),
         (&receipt.id).into(),
-        receipt
-            .definition_version
-            .as_deref()
-            .unwrap_or_default()
-            .into(),
+        receipt.definition_version.as_deref().unwrap_or_default().into(),
         event.occurred_at.into(),
         receipt.received_at.into(),
         event.expires_at.into(),
@@ -244,9 +209,7 @@ async fn insert_receipts(
                  body_size, outcome, reason, detail, answered, definition_version, received_at) \
              VALUES",
         );
-        let rows = chunk
-            .iter()
-            .map(|(entry, recorded)| receipt_row(&entry.receipt, recorded));
+        let rows = chunk.iter().map(|(entry, recorded)| receipt_row(&entry.receipt, recorded));
         transaction.run(statement.tuples(rows)).await?;
     }
     Ok(())
@@ -263,12 +226,7 @@ fn receipt_row(receipt: &Receipt, recorded: &Recorded) -> [Bind; 14] {
         (&receipt.headers).into(),
         (&receipt.body).into(),
         receipt.body_size.into(),
-        if all_known {
-            "duplicate"
-        } else {
-            &receipt.outcome
-        }
-        .into(),
+        if all_known { "duplicate" } else { &receipt.outcome }.into(),
         (&receipt.reason).into(),
         (&detail(receipt, recorded)).into(),
         receipt.answered.into(),
@@ -301,17 +259,12 @@ async fn touch_triggers(
 ) -> Result<(), sqlx::Error> {
     let mut touches: BTreeMap<&str, (Micros, Option<Micros>)> = BTreeMap::new();
     for (Entry { receipt, .. }, recorded) in entries.iter().zip(recorded) {
-        let Some(trigger) = receipt
-            .trigger_id
-            .as_deref()
-            .filter(|_| receipt.outcome != "rejected")
+        let Some(trigger) = receipt.trigger_id.as_deref().filter(|_| receipt.outcome != "rejected")
         else {
             continue;
         };
         let stored = (!recorded.stored.is_empty()).then_some(receipt.received_at);
-        let (proof, triggered) = touches
-            .entry(trigger)
-            .or_insert((receipt.received_at, None));
+        let (proof, triggered) = touches.entry(trigger).or_insert((receipt.received_at, None));
         *proof = receipt.received_at.max(*proof);
         *triggered = stored.max(*triggered);
     }
@@ -323,9 +276,7 @@ async fn touch_triggers(
                      THEN last_triggered_at ELSE $3 END
              WHERE id = $1",
         );
-        transaction
-            .run(statement.bind(trigger).bind(proof).bind(triggered))
-            .await?;
+        transaction.run(statement.bind(trigger).bind(proof).bind(triggered)).await?;
     }
     Ok(())
 }

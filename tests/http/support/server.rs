@@ -41,34 +41,15 @@ impl Server {
         let mut all = vec![
             ("HEARKEN_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("HEARKEN_DATABASE_URL".to_owned(), database.url().to_owned()),
-            (
-                "HEARKEN_DATA_DIR".to_owned(),
-                data.path().to_str().unwrap().to_owned(),
-            ),
+            ("HEARKEN_DATA_DIR".to_owned(), data.path().to_str().unwrap().to_owned()),
             ("HEARKEN_APPS_DIR".to_owned(), apps.to_owned()),
             ("HEARKEN_ROOT_KEY".to_owned(), ROOT_KEY.to_owned()),
-            (
-                "HEARKEN_LIMITS__WEBHOOKS_PER_SECOND".to_owned(),
-                "100000".to_owned(),
-            ),
-            (
-                "HEARKEN_LIMITS__API_PER_SECOND".to_owned(),
-                "100000".to_owned(),
-            ),
+            ("HEARKEN_LIMITS__WEBHOOKS_PER_SECOND".to_owned(), "100000".to_owned()),
+            ("HEARKEN_LIMITS__API_PER_SECOND".to_owned(), "100000".to_owned()),
         ];
-        all.extend(
-            settings
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let (child, url) = spawn(&all).await;
-        Self {
-            child,
-            url,
-            settings: all,
-            data,
-            client: client(),
-        }
+        Self { child, url, settings: all, data, client: client() }
     }
 
     /// Folder of the server's keys.
@@ -113,10 +94,8 @@ impl Server {
         path: &str,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
-        let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.url))
-            .bearer_auth(key);
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.url)).bearer_auth(key);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -157,16 +136,12 @@ impl Server {
         let account = json!({
             "app": "github", "name": "octocat", "kind": "token", "credentials": { "token": token },
         });
-        self.post("/v1/linked-accounts", account).await["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.post("/v1/linked-accounts", account).await["id"].as_str().unwrap().to_owned()
     }
 
     /// Creates a repository trigger of this type.
     pub(crate) async fn create_trigger(&self, account: &str, name: &str) -> Value {
-        self.post("/v1/triggers", trigger_request(account, name))
-            .await
+        self.post("/v1/triggers", trigger_request(account, name)).await
     }
 
     /// Sends a raw webhook.
@@ -224,8 +199,5 @@ async fn spawn(settings: &[(String, String)]) -> (Child, String) {
             return (child, url);
         }
     }
-    panic!(
-        "the server ended before it was serving: {:?}",
-        child.wait().await
-    );
+    panic!("the server ended before it was serving: {:?}", child.wait().await);
 }

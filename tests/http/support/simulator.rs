@@ -30,51 +30,28 @@ impl Simulator {
             .spawn()
             .expect("node runs; `make test` installs what the simulator needs");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("the simulator says its port");
-        let port = serde_json::from_str::<Value>(&first).unwrap()["port"]
-            .as_u64()
-            .unwrap();
-        Self {
-            _child: child,
-            url: format!("http://127.0.0.1:{port}"),
-        }
+        let first = lines.next_line().await.unwrap().expect("the simulator says its port");
+        let port = serde_json::from_str::<Value>(&first).unwrap()["port"].as_u64().unwrap();
+        Self { _child: child, url: format!("http://127.0.0.1:{port}") }
     }
 
     /// The settings that point a server at it.
     pub(crate) fn settings(&self) -> [(&str, &str); 2] {
-        [
-            ("HEARKEN_APPS__GITHUB__BASE_URL", &self.url),
-            ("HEARKEN_EGRESS_ALLOW", "127.0.0.1/32"),
-        ]
+        [("HEARKEN_APPS__GITHUB__BASE_URL", &self.url), ("HEARKEN_EGRESS_ALLOW", "127.0.0.1/32")]
     }
 
     /// One call of its control plane.
     pub(crate) async fn control(&self, action: &str, body: Value) -> Value {
         let url = format!("{}/_sim/{action}", self.url);
         let answer = client().post(url).json(&body).send().await.unwrap();
-        assert!(
-            answer.status().is_success(),
-            "{action}: {}",
-            answer.status()
-        );
+        assert!(answer.status().is_success(), "{action}: {}", answer.status());
         answer.json().await.unwrap()
     }
 
     /// What it holds and what it has seen.
     pub(crate) async fn state(&self) -> Value {
         let url = format!("{}/_sim/state", self.url);
-        client()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
+        client().get(url).send().await.unwrap().json().await.unwrap()
     }
 
     /// The hook ids it holds.

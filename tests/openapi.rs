@@ -1,0 +1,73 @@
+//! The committed description of the API is the one the server serves.
+//!
+//! `UPDATE_EXPECT=1 cargo test --test openapi` renews it.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+
+fn committed() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json")
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs the tests")]
+fn the_committed_description_is_current() {
+    let current = format!("{}\n", serde_json::to_string_pretty(&hearken::api::openapi()).unwrap());
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(committed(), &current).unwrap();
+    }
+    let found = fs::read_to_string(committed()).unwrap_or_default();
+    assert!(found == current, "docs/openapi.json is stale: run with UPDATE_EXPECT=1");
+}
+
+/// Every resource of the API by the paths its users know, told here a second time.
+#[test]
+fn every_route_is_described() {
+    let document: Value = serde_json::to_value(hearken::api::openapi()).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let described: BTreeSet<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    let expected: BTreeSet<String> = [
+        "get /v1/apps",
+        "get /v1/apps/{app}",
+        "post /v1/linked-accounts",
+        "get /v1/linked-accounts",
+        "get /v1/linked-accounts/{id}",
+        "patch /v1/linked-accounts/{id}",
+        "delete /v1/linked-accounts/{id}",
+        "post /v1/triggers",
+        "get /v1/triggers",
+        "get /v1/triggers/{id}",
+        "patch /v1/triggers/{id}",
+        "delete /v1/triggers/{id}",
+        "get /v1/triggers/{id}/events",
+        "get /v1/triggers/{id}/health",
+        "get /v1/triggers/{id}/stats",
+        "get /v1/trigger-events",
+        "get /v1/trigger-events/{id}",
+        "delete /v1/trigger-events/{id}",
+        "get /v1/triggers/events/all",
+        "delete /v1/triggers/events/{id}",
+        "get /v1/receipts",
+        "get /v1/receipts/{id}",
+        "post /v1/webhooks/{app}/{trigger_id}",
+        "get /v1/webhooks/{app}/{trigger_id}",
+        "post /v1/projects",
+        "get /v1/projects",
+        "post /v1/api-keys",
+        "get /v1/api-keys",
+        "delete /v1/api-keys/{id}",
+    ]
+    .map(str::to_owned)
+    .into();
+    assert_eq!(described, expected);
+}
