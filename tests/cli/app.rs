@@ -38,29 +38,19 @@ fn a_folder_is_named_in_three_ways() {
 #[test]
 fn a_mistake_is_shown_in_its_place() {
     let folder = guide();
-    edit(
-        folder.path(),
-        "app.yaml",
-        "    title: Ticket closed",
-        "    titel: Ticket closed",
-    );
+    edit(folder.path(), "app.yaml", "    title: Ticket closed", "    titel: Ticket closed");
     let check = run(folder.path(), &["app", "check"]);
     assert_eq!(check.code, 1);
     let shown: Vec<&str> = check.out.lines().collect();
-    let source = shown
-        .iter()
-        .position(|line| line.contains("| ") && line.contains("titel"))
-        .unwrap();
+    let source =
+        shown.iter().position(|line| line.contains("| ") && line.contains("titel")).unwrap();
     let caret = shown[source + 1].find('^').unwrap();
     assert_eq!(shown[source].find("titel"), Some(caret), "{}", check.out);
     assert!(check.out.contains("did you mean `title`"), "{}", check.out);
 
     let problem = &run(folder.path(), &["app", "check", "--json"]).json()[0]["problems"][0];
     assert_eq!(problem["file"], "acme/app.yaml");
-    assert!(
-        problem["line"].is_u64() && problem["column"].is_u64(),
-        "{problem}"
-    );
+    assert!(problem["line"].is_u64() && problem["column"].is_u64(), "{problem}");
 }
 
 #[test]
@@ -77,11 +67,7 @@ fn a_failing_sample_says_what_differs() {
     assert!(test.out.contains("expected 8, found 7"), "{}", test.out);
 
     let cases = run(folder.path(), &["app", "test", "acme", "--json"]).json()[0]["cases"].clone();
-    let failed = cases
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|case| case["passed"] == json!(false));
+    let failed = cases.as_array().unwrap().iter().filter(|case| case["passed"] == json!(false));
     assert_eq!(failed.count(), 1);
 }
 

@@ -39,13 +39,8 @@ impl Demo {
             "--provider",
             &provider,
         ];
-        let mut child = command(folder, &arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
+        let mut child = command(folder, &arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut walkthrough = String::new();
         // The last command of the walkthrough is the only one that deletes.
         for line in lines.skip_while(|line| !line.starts_with("API=")) {
@@ -55,25 +50,13 @@ impl Demo {
                 break;
             }
         }
-        assert!(
-            !walkthrough.is_empty(),
-            "the demo ended early: {:?}",
-            child.wait()
-        );
-        Self {
-            child,
-            server,
-            provider,
-            walkthrough,
-        }
+        assert!(!walkthrough.is_empty(), "the demo ended early: {:?}", child.wait());
+        Self { child, server, provider, walkthrough }
     }
 
     /// Runs commands in a shell, and returns what they printed.
     fn shell(commands: &str) -> String {
-        let shell = Command::new("bash")
-            .args(["-euc", commands])
-            .output()
-            .unwrap();
+        let shell = Command::new("bash").args(["-euc", commands]).output().unwrap();
         let shell = ran(&shell);
         assert_eq!(shell.code, 0, "{}{}", shell.out, shell.err);
         shell.out
@@ -90,11 +73,7 @@ impl Drop for Demo {
 }
 
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -107,14 +86,8 @@ fn the_printed_walkthrough_leads_to_a_processed_event() {
     assert!(last.contains("\"type\":\"acme.ticket.closed\""), "{shown}");
 
     // Delivered again, it is another event: the pretend provider gives it a new id.
-    let again = Demo::shell(&format!(
-        "curl -sX POST http://{}/deliver/acme/closed",
-        demo.provider
-    ));
-    assert!(
-        again.contains("evt_") && again.contains("\"duplicates\":[]"),
-        "{again}"
-    );
+    let again = Demo::shell(&format!("curl -sX POST http://{}/deliver/acme/closed", demo.provider));
+    assert!(again.contains("evt_") && again.contains("\"duplicates\":[]"), "{again}");
 }
 
 #[test]
@@ -122,15 +95,11 @@ fn the_readme_works_word_for_word() {
     let folder = guide();
     let demo = Demo::start(folder.path(), &project().join("apps"), "github");
     let readme = fs::read_to_string(project().join("README.md")).unwrap();
-    let blocks = readme
-        .split("```sh\n")
-        .skip(1)
-        .map(|block| block.split("```").next().unwrap());
+    let blocks = readme.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
     let commands: String = blocks.filter(|block| block.contains("curl")).collect();
     // The ports of the test in place of the usual ones; nothing else is changed.
-    let commands = commands
-        .replace("127.0.0.1:8080", &demo.server)
-        .replace("127.0.0.1:8090", &demo.provider);
+    let commands =
+        commands.replace("127.0.0.1:8080", &demo.server).replace("127.0.0.1:8090", &demo.provider);
     let shown = Demo::shell(&commands);
     assert!(shown.contains("\"status\":\"processed\""), "{shown}");
     assert!(shown.lines().last().unwrap().contains("rcp_"), "{shown}");

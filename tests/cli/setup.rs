@@ -13,9 +13,7 @@ fn settings_are_layered_and_shown_without_secrets() {
     )
     .unwrap();
     let mut print = command(folder.path(), &["config", "print", "--data-dir", "flag"]);
-    print
-        .env("HEARKEN_LISTEN", "127.0.0.1:2")
-        .env("HEARKEN_DATA_DIR", "variable");
+    print.env("HEARKEN_LISTEN", "127.0.0.1:2").env("HEARKEN_DATA_DIR", "variable");
     print
         .env("HEARKEN_MASTER_KEY", "hush")
         .env("HEARKEN_APPS__ACME__BASE_URL", "http://127.0.0.1:3");
@@ -28,11 +26,7 @@ fn settings_are_layered_and_shown_without_secrets() {
         "limits.connections = 7",
         "apps.acme.base_url = \"http://127.0.0.1:3/\"",
     ] {
-        assert!(
-            text.out.lines().any(|shown| shown == line),
-            "{line} in {}",
-            text.out
-        );
+        assert!(text.out.lines().any(|shown| shown == line), "{line} in {}", text.out);
     }
     assert!(!text.out.contains("hush"), "{}", text.out);
 }
@@ -47,33 +41,19 @@ fn unknown_settings_are_fatal_wherever_they_stand() {
     assert_eq!(variable.code, 2);
     assert!(variable.err.contains("LISTN"), "{}", variable.err);
 
-    fs::write(
-        folder.path().join("hearken.toml"),
-        "[limits]\nconections = 7\n",
-    )
-    .unwrap();
+    fs::write(folder.path().join("hearken.toml"), "[limits]\nconections = 7\n").unwrap();
     let file = run(folder.path(), &["config", "print"]);
     assert_eq!(file.code, 2);
     assert!(file.err.contains("conections"), "{}", file.err);
 
-    assert_eq!(
-        run(
-            folder.path(),
-            &["--config", "nowhere.toml", "config", "print"]
-        )
-        .code,
-        2
-    );
+    assert_eq!(run(folder.path(), &["--config", "nowhere.toml", "config", "print"]).code, 2);
     assert_eq!(run(folder.path(), &["serve", "--no-such-flag"]).code, 2);
 }
 
 #[test]
 fn keys_are_made_in_the_database() {
     let folder = guide();
-    let made = run(
-        folder.path(),
-        &["key", "create", "--name", "agent", "--json"],
-    );
+    let made = run(folder.path(), &["key", "create", "--name", "agent", "--json"]);
     assert_eq!(made.code, 0, "{}", made.err);
     let made = made.json();
     assert!(made["key"].as_str().unwrap().len() > 40, "{made}");
@@ -82,24 +62,12 @@ fn keys_are_made_in_the_database() {
     let project = made["project_id"].as_str().unwrap();
     let other = run(
         folder.path(),
-        &[
-            "key",
-            "create",
-            "--name",
-            "b",
-            "--admin",
-            "--project",
-            project,
-            "--json",
-        ],
+        &["key", "create", "--name", "b", "--admin", "--project", project, "--json"],
     );
     assert_eq!(other.json()["project_id"], project);
     assert_ne!(other.json()["key"], made["key"]);
 
-    let nowhere = run(
-        folder.path(),
-        &["key", "create", "--name", "c", "--project", "nope"],
-    );
+    let nowhere = run(folder.path(), &["key", "create", "--name", "c", "--project", "nope"]);
     assert_eq!(nowhere.code, 2);
     assert!(nowhere.err.contains("default"), "{}", nowhere.err);
 }
@@ -108,10 +76,7 @@ fn keys_are_made_in_the_database() {
 fn an_unreachable_database_has_its_own_exit_code() {
     let folder = guide();
     let url = "postgres://nobody@127.0.0.1:1/none";
-    let made = run(
-        folder.path(),
-        &["key", "create", "--name", "x", "--database-url", url],
-    );
+    let made = run(folder.path(), &["key", "create", "--name", "x", "--database-url", url]);
     assert_eq!(made.code, 3, "{}", made.err);
 }
 
@@ -162,20 +127,10 @@ fn the_doctor_names_what_is_wrong() {
 fn descriptions_and_completions_are_printed() {
     let folder = guide();
     let description = run(folder.path(), &["openapi"]);
-    assert_eq!(
-        description.json()["openapi"]
-            .as_str()
-            .unwrap()
-            .split('.')
-            .next(),
-        Some("3")
-    );
+    assert_eq!(description.json()["openapi"].as_str().unwrap().split('.').next(), Some("3"));
     for shell in ["bash", "zsh", "fish"] {
         let script = run(folder.path(), &["completions", shell]);
-        assert!(
-            script.code == 0 && script.out.contains("hearken"),
-            "{shell}"
-        );
+        assert!(script.code == 0 && script.out.contains("hearken"), "{shell}");
     }
     assert!(run(folder.path(), &["--help"]).out.contains("Exit codes"));
 }
