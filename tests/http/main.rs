@@ -7,6 +7,7 @@ mod corpus;
 mod crash;
 mod edge;
 mod egress;
+mod isolation;
 mod receiving;
 mod registration;
 mod reload;

@@ -145,7 +145,7 @@ async fn break_and_mend(
 ) {
     fs::write(script, &originals.1).unwrap();
     fs::write(yaml, &originals.0).unwrap();
-    let before = eventually("both files are mended", async || {
+    let before = eventually("both files are as they were", async || {
         let app = app(server).await;
         (app["problems"] == json!([])).then_some(app["version"].clone())
     })
