@@ -150,18 +150,21 @@ impl Reception<'_> {
         let run = move || {
             // Held to the end of the run, also when the sender has hung up meanwhile.
             let _turn = turn;
-            let started = Instant::now();
             let received = match off_for {
                 Some(seconds) => verify_only(&app, &request, &subscriber, seconds),
                 None => app.receive(&request, &subscriber.context),
             };
-            (received, request, started.elapsed())
+            (received, request)
         };
         match tokio::task::spawn_blocking(run).await {
-            Ok((received, request, took)) => {
-                let failed = matches!(&received, Ok(received) if matches!(received.outcome, Outcome::Failed { .. }));
-                if off_for.is_none() && subscribers.breaker.note(&script, failed, took) {
-                    error!(app = %self.app.slug, "the script overran its limits again and again; it is switched off for a while");
+            Ok((received, request)) => {
+                let exhausted = matches!(
+                    &received,
+                    Ok(Received { outcome: Outcome::Failed { exhausted: true, .. }, .. })
+                );
+                if off_for.is_none() && subscribers.breaker.note(&script, exhausted) {
+                    error!(app = %self.app.slug,
+                        "the script used up its limits again and again; it is switched off for a while");
                 }
                 (received, request)
             }
@@ -215,7 +218,7 @@ impl Reception<'_> {
                 return self.commit(draft, |_| reply_response(reply)).await;
             }
             Outcome::Ignored { reason } => draft.outcome("ignored", Some(reason)),
-            Outcome::Failed { reason } => {
+            Outcome::Failed { reason, .. } => {
                 warn!(app = %self.app.slug, trigger = %self.subscriber.trigger.id, reason,
                     "a verified request could not be mapped; its receipt keeps it");
                 draft.outcome("failed", Some(reason)).body(request.body)
@@ -252,7 +255,7 @@ fn verify_only(
     let verified_by = app.verify(request, &subscriber.context)?.by();
     let reason =
         format!("the app's script overran its limits and is switched off for {seconds} s more");
-    Ok(Received { verified_by, outcome: Outcome::Failed { reason } })
+    Ok(Received { verified_by, outcome: Outcome::Failed { reason, exhausted: false } })
 }
 
 /// What the sender hears of an accepted request: which events it became, old ones included.

@@ -43,6 +43,8 @@ pub enum Outcome {
     Failed {
         /// How.
         reason: String,
+        /// Whether it used up its limits, so that trying again would cost as much again.
+        exhausted: bool,
     },
 }
 
@@ -94,7 +96,7 @@ impl App {
         }
         let Some(kind) = self.trigger(&trigger.name) else {
             let reason = format!("the app no longer defines the trigger {}", trigger.name);
-            return Outcome::Failed { reason };
+            return Outcome::Failed { reason, exhausted: false };
         };
         let verdict = kind.matches.judge(document.root());
         if !verdict.matched {
@@ -102,7 +104,7 @@ impl App {
             return Outcome::Ignored { reason: format!("not what {} is about: {why}", kind.name) };
         }
         match self.script.events(document, trigger) {
-            Err(error) => Outcome::Failed { reason: error.to_string() },
+            Err(error) => Outcome::Failed { reason: error.to_string(), exhausted: error.exhausted },
             Ok(Mapped::Skipped(reason)) => Outcome::Ignored { reason },
             Ok(Mapped::Events(events)) if events.is_empty() => {
                 Outcome::Ignored { reason: "the app's script made no event of it".to_owned() }

@@ -74,6 +74,9 @@ pub struct ScriptError {
     pub line: Option<usize>,
     /// Column in the script, from 1.
     pub column: Option<usize>,
+    /// Whether it used up its time, memory or operations, so that running it again would cost
+    /// as much again.
+    pub exhausted: bool,
 }
 
 impl Script {
@@ -167,6 +170,7 @@ impl Script {
     /// An error about a function as a whole.
     fn error(&self, function: &str, message: impl Into<String>) -> ScriptError {
         ScriptError {
+            exhausted: false,
             function: function.to_owned(),
             message: message.into(),
             line: self.lines.get(function).copied(),

@@ -1,4 +1,4 @@
-//! A script that overruns its limits again and again is switched off for a while, so that it does
+//! A script that uses up its limits again and again is switched off for a while, so that it does
 //! not take the processor from other apps. Its requests are still verified and kept.
 
 use std::{
@@ -7,8 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A run that fails after this long was stopped by a limit; an honest one takes a millisecond.
-const OVERRUN: Duration = Duration::from_millis(50);
 /// Overruns in a row that switch a script off.
 const TOLERATED: u32 = 3;
 /// How long it is off at first; twice as long each further time, up to the most.
@@ -35,9 +33,9 @@ impl Breaker {
     }
 
     /// Notes how a run ended; tells whether it switched the script off.
-    pub(super) fn note(&self, version: &str, failed: bool, took: Duration) -> bool {
+    pub(super) fn note(&self, version: &str, exhausted: bool) -> bool {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failed || took < OVERRUN {
+        if !exhausted {
             records.remove(version);
             return false;
         }

@@ -114,6 +114,7 @@ impl Call {
             error!(%panic, "a lifecycle call panicked; please report this");
             Err(LifecycleError::Script(ScriptError {
                 function: "lifecycle".to_owned(),
+                exhausted: false,
                 message: "the engine failed".to_owned(),
                 line: None,
                 column: None,

@@ -63,8 +63,13 @@ pub(super) fn explain(function: &str, error: EvalAltResult) -> Result<Ending, Sc
         },
         other => other,
     };
+    let exhausted = matches!(
+        error,
+        EvalAltResult::ErrorTerminated(..) | EvalAltResult::ErrorTooManyOperations(_)
+    );
     Err(ScriptError {
         function: function.to_owned(),
+        exhausted,
         message: shorten(sentence(error)),
         line: position.line(),
         column: position.position(),

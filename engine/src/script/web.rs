@@ -85,7 +85,12 @@ impl Http {
         let address = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
         let is_base = address(url) == address(&self.0.base_url);
         let host = url.host_str().unwrap_or_default();
-        let listed = self.0.hosts.iter().any(|entry| match entry.rsplit_once(':') {
+        // An IPv6 address has colons of its own, within brackets.
+        let split = |entry: &'_ str| match entry.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => Some((name.to_owned(), port.to_owned())),
+            _ => None,
+        };
+        let listed = self.0.hosts.iter().any(|entry| match split(entry) {
             Some((name, port)) => {
                 name.eq_ignore_ascii_case(host) && port.parse().ok() == url.port_or_known_default()
             }
