@@ -23,7 +23,7 @@ use super::{
     extract::{Body, Id, Params},
     idempotency,
     page::{Listing, listing, page},
-    problem::{Problem, ProblemDocument},
+    problem::Problem,
     projects::check_name,
 };
 use crate::{
@@ -35,7 +35,11 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, update, remove))
+    OpenApiRouter::new().routes(routes!(link_account, list_accounts)).routes(routes!(
+        get_account,
+        change_account,
+        delete_account
+    ))
 }
 
 /// A linked account, without its credentials.
@@ -77,6 +81,12 @@ impl From<LinkedAccount> for AccountView {
 /// What a new linked account is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "app": "acme",
+    "name": "The team's account",
+    "kind": "token",
+    "credentials": { "token": "…" },
+}))]
 struct NewAccount {
     /// App slug.
     app: String,
@@ -96,8 +106,8 @@ struct NewAccount {
 /// Link an account.
 #[utoipa::path(post, path = "/v1/linked-accounts", tag = "Linked accounts", request_body = NewAccount,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
-    responses((status = 201, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn create(
+    responses((status = 201, body = AccountView)))]
+async fn link_account(
     State(context): State<Shared>,
     caller: Caller,
     headers: HeaderMap,
@@ -139,6 +149,7 @@ struct ListParams {
     /// Only accounts of this app.
     app: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -146,8 +157,8 @@ struct ListParams {
 
 /// List linked accounts.
 #[utoipa::path(get, path = "/v1/linked-accounts", tag = "Linked accounts", params(ListParams),
-    responses((status = 200, body = Listing<AccountView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list(
+    responses((status = 200, body = Listing<AccountView>)))]
+async fn list_accounts(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<ListParams>,
@@ -160,8 +171,8 @@ async fn list(
 
 /// Get a linked account.
 #[utoipa::path(get, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", params(("id" = String, Path, description = "`acc_…`")),
-    responses((status = 200, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn get(
+    responses((status = 200, body = AccountView)))]
+async fn get_account(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -187,8 +198,8 @@ struct AccountChange {
 /// Change a linked account. New credentials make it active again.
 #[utoipa::path(patch, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", request_body = AccountChange,
     params(("id" = String, Path, description = "`acc_…`")),
-    responses((status = 200, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn update(
+    responses((status = 200, body = AccountView)))]
+async fn change_account(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -219,8 +230,8 @@ async fn update(
 
 /// Delete a linked account. Refused while triggers use it.
 #[utoipa::path(delete, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", params(("id" = String, Path, description = "`acc_…`")),
-    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn remove(
+    responses((status = 204)))]
+async fn delete_account(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,

@@ -16,7 +16,7 @@ use super::{
     extract::{Body, Id},
     idempotency,
     page::Listing,
-    problem::{Problem, ProblemDocument},
+    problem::Problem,
 };
 use crate::{
     clock,
@@ -64,6 +64,7 @@ impl From<Project> for ProjectView {
 /// What a new project is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "staging", "retention_days": 14 }))]
 struct NewProject {
     /// Human name, unique.
     name: String,
@@ -74,7 +75,7 @@ struct NewProject {
 /// Create a project. Takes an admin key.
 #[utoipa::path(post, path = "/v1/projects", tag = "Projects", request_body = NewProject,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
-    responses((status = 201, body = ProjectView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 201, body = ProjectView)))]
 async fn create_project(
     State(context): State<Shared>,
     caller: Caller,
@@ -100,7 +101,7 @@ async fn create_project(
 
 /// List projects: all of them with an admin key, otherwise the caller's own.
 #[utoipa::path(get, path = "/v1/projects", tag = "Projects",
-    responses((status = 200, body = Listing<ProjectView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = Listing<ProjectView>)))]
 async fn list_projects(
     State(context): State<Shared>,
     caller: Caller,
@@ -150,6 +151,7 @@ impl From<ApiKey> for KeyView {
 /// What a new key is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "my-agent" }))]
 struct NewKey {
     /// Human name.
     name: String,
@@ -163,7 +165,7 @@ struct NewKey {
 /// Create an API key. The answer is the only place where the key itself is shown.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "API keys", request_body = NewKey,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
-    responses((status = 201, body = KeyView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 201, body = KeyView)))]
 async fn create_key(
     State(context): State<Shared>,
     caller: Caller,
@@ -189,7 +191,7 @@ async fn create_key(
 
 /// List the project's API keys, revoked ones included.
 #[utoipa::path(get, path = "/v1/api-keys", tag = "API keys",
-    responses((status = 200, body = Listing<KeyView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = Listing<KeyView>)))]
 async fn list_keys(
     State(context): State<Shared>,
     caller: Caller,
@@ -200,7 +202,7 @@ async fn list_keys(
 
 /// Revoke an API key. It stops working at once on this server, and within two seconds on others.
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "API keys", params(("id" = String, Path, description = "`key_…`")),
-    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 async fn revoke_key(
     State(context): State<Shared>,
     caller: Caller,

@@ -18,7 +18,7 @@ use super::{
     extract::{Body, Id, Params},
     idempotency,
     page::{Listing, listing, page},
-    problem::{FieldError, Problem, ProblemDocument},
+    problem::{FieldError, Problem},
     projects::check_retention,
 };
 use crate::{
@@ -32,9 +32,9 @@ const DESCRIPTION_CHARACTERS: usize = 2000;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(get, change, remove))
-        .routes(routes!(events))
+        .routes(routes!(create_trigger, list_triggers))
+        .routes(routes!(get_trigger, change_trigger, delete_trigger))
+        .routes(routes!(list_trigger_events))
 }
 
 /// A trigger.
@@ -115,6 +115,13 @@ impl From<Trigger> for TriggerView {
 /// What a new trigger is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "trigger": "ACME__PUSH",
+    "linked_account_id": "acc_06f9v2k8c1o7d3h5j9m2q4s6u0",
+    "config": { "owner": "octo", "repo": "hello" },
+    "filter": { "path": "$.ref", "equals": "refs/heads/main" },
+    "description": "Pushes to main",
+}))]
 struct NewTrigger {
     /// Trigger type, such as `ACME__PUSH`.
     trigger: String,
@@ -141,10 +148,8 @@ fn empty() -> Value {
 /// half-made if that fails.
 #[utoipa::path(post, path = "/v1/triggers", tag = "Triggers", request_body = NewTrigger,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
-    responses((status = 201, body = TriggerView),
-        (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The provider failed, cannot be reached or did not answer in time.", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn create(
+    responses((status = 201, body = TriggerView)))]
+async fn create_trigger(
     State(context): State<Shared>,
     caller: Caller,
     headers: HeaderMap,
@@ -186,6 +191,7 @@ struct ListParams {
     /// Only triggers whose id, type or description contains this text.
     q: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -193,8 +199,8 @@ struct ListParams {
 
 /// List triggers, newest first.
 #[utoipa::path(get, path = "/v1/triggers", tag = "Triggers", params(ListParams),
-    responses((status = 200, body = Listing<TriggerView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list(
+    responses((status = 200, body = Listing<TriggerView>)))]
+async fn list_triggers(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<ListParams>,
@@ -213,8 +219,8 @@ async fn list(
 
 /// Get a trigger.
 #[utoipa::path(get, path = "/v1/triggers/{id}", tag = "Triggers", params(("id" = String, Path, description = "`trg_…`")),
-    responses((status = 200, body = TriggerView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn get(
+    responses((status = 200, body = TriggerView)))]
+async fn get_trigger(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -225,6 +231,7 @@ async fn get(
 /// What to change of a trigger.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "status": "paused" }))]
 struct TriggerChange {
     /// `paused` (requests are answered, but no event is stored) or `active`.
     status: Option<Switch>,
@@ -251,9 +258,8 @@ enum Switch {
 /// Change a trigger: pause, resume, configuration, filter, description, retention.
 #[utoipa::path(patch, path = "/v1/triggers/{id}", tag = "Triggers", request_body = TriggerChange,
     params(("id" = String, Path, description = "`trg_…`")),
-    responses((status = 200, body = TriggerView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn change(
+    responses((status = 200, body = TriggerView)))]
+async fn change_trigger(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -305,9 +311,8 @@ struct DeleteParams {
 /// Delete a trigger and its subscription at the provider. Its events stay until they expire.
 #[utoipa::path(delete, path = "/v1/triggers/{id}", tag = "Triggers",
     params(("id" = String, Path, description = "`trg_…`"), DeleteParams),
-    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn remove(
+    responses((status = 204)))]
+async fn delete_trigger(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -321,8 +326,8 @@ async fn remove(
 /// List a trigger's events, newest first.
 #[utoipa::path(get, path = "/v1/triggers/{id}/events", tag = "Triggers",
     params(("id" = String, Path, description = "`trg_…`"), EventParams),
-    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn events(
+    responses((status = 200, body = Listing<EventView>)))]
+async fn list_trigger_events(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
