@@ -14,6 +14,7 @@ mod idempotency;
 mod page;
 pub mod problem;
 mod projects;
+mod task;
 mod triggers;
 
 use axum::{Router, extract::DefaultBodyLimit};

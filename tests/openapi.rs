@@ -97,9 +97,9 @@ fn every_operation_has_a_name_of_its_own_and_tells_its_problems() {
             }
         }
     }
-    let named = |security: &Value| security.as_object().unwrap().keys().next().unwrap().clone();
-    let asked = document["security"].as_array().unwrap().iter().map(named);
-    for scheme in asked {
-        assert!(document["components"]["securitySchemes"][&scheme].is_object(), "{scheme}");
+    let scheme = |security: &Value| security.as_object().unwrap().keys().next().unwrap().clone();
+    let asked = document["security"].as_array().unwrap().iter().map(scheme);
+    for asked in asked {
+        assert!(document["components"]["securitySchemes"][&asked].is_object(), "{asked}");
     }
 }

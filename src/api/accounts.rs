@@ -134,11 +134,11 @@ async fn link_account(
         created_at: now,
         updated_at: now,
     };
-    let work = async {
+    let work = |context: Shared| async move {
         context.store.create_account(&account).await?;
         Ok(AccountView::from(account))
     };
-    idempotency::once(&context, &caller, &headers, "linked-account", &new, work).await
+    idempotency::once(context, &caller, &headers, "linked-account", &new, work).await
 }
 
 /// Which accounts to list.

@@ -56,6 +56,7 @@ async fn trigger_health(
         (_, None) => Some(format!("the app `{}` is not loaded", trigger.app)),
         (Some(reason), _) => Some(reason.clone()),
         (None, _) if expired => Some("the subscription has expired".to_owned()),
+        (None, _) if trigger.status != "active" => Some(format!("it is {}", trigger.status)),
         (None, _) if trigger.last_proof_at.is_none() => {
             Some("no verified request has arrived yet".to_owned())
         }

@@ -92,11 +92,11 @@ async fn create_project(
         retention_days,
         created_at: clock::now(),
     };
-    let work = async {
+    let work = |context: Shared| async move {
         context.store.create_project(&project).await?;
         Ok(ProjectView::from(project))
     };
-    idempotency::once(&context, &caller, &headers, "project", &new, work).await
+    idempotency::once(context, &caller, &headers, "project", &new, work).await
 }
 
 /// List projects: all of them with an admin key, otherwise the caller's own.
@@ -182,11 +182,11 @@ async fn create_key(
     }
     let key = auth::generate_key();
     let row = auth::key_row(&key, &project, &new.name, new.admin);
-    let work = async {
+    let work = |context: Shared| async move {
         context.store.create_key(&row).await?;
         Ok(KeyView { key: Some(key.expose_secret().to_owned()), ..KeyView::from(row) })
     };
-    idempotency::once(&context, &caller, &headers, "api-key", &new, work).await
+    idempotency::once(context, &caller, &headers, "api-key", &new, work).await
 }
 
 /// List the project's API keys, revoked ones included.

@@ -1,25 +1,28 @@
 //! Triggers: created and deleted together with their subscription at the provider.
 
+mod checks;
+
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use hearken_engine::{Catalogue, Filter, TriggerType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::checks::{check_config, check_description, check_filter, check_status, trigger_type};
 use super::{
     auth::Caller,
     events::{self, EventParams, EventView},
     extract::{Body, Id, Params},
     idempotency,
     page::{Listing, listing, page},
-    problem::{FieldError, Problem},
+    problem::Problem,
     projects::check_retention,
+    task::to_the_end,
 };
 use crate::{
     clock,
@@ -27,8 +30,6 @@ use crate::{
     lifecycle::{self, Created, Wanted},
     store::{TriggerFilter, TriggerPatch, model::Trigger},
 };
-
-const DESCRIPTION_CHARACTERS: usize = 2000;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -170,11 +171,11 @@ async fn create_trigger(
         description: new.description.clone(),
         retention_days: new.retention_days,
     };
-    let work = async {
+    let work = |context: Shared| async move {
         let Created { trigger, secret_to_enter } = lifecycle::create(&context, wanted).await?;
         Ok(TriggerView { verification_secret: secret_to_enter, ..TriggerView::from(trigger) })
     };
-    idempotency::once(&context, &caller, &headers, "trigger", &new, work).await
+    idempotency::once(context, &caller, &headers, "trigger", &new, work).await
 }
 
 /// Which triggers to list.
@@ -266,7 +267,10 @@ async fn change_trigger(
     Body(change): Body<TriggerChange>,
 ) -> Result<Json<TriggerView>, Problem> {
     let mut trigger = find(&context, &caller, &id).await?;
-    let new_config = change.config.filter(|config| *config != trigger.config);
+    check_status(&trigger, &change)?;
+    // What is broken is registered anew with the configuration it has, too.
+    let sound = matches!(trigger.status.as_str(), "active" | "paused");
+    let new_config = change.config.filter(|config| !sound || *config != trigger.config);
     if let Some(config) = &new_config {
         let catalogue = context.catalogue.snapshot();
         check_config(trigger_type(&catalogue, &trigger.name)?, config)?;
@@ -277,7 +281,9 @@ async fn change_trigger(
     change.description.as_deref().map(check_description).transpose()?;
     change.retention_days.map(check_retention).transpose()?;
     if let Some(config) = new_config {
-        trigger = lifecycle::reconfigure(&context, trigger, config).await?;
+        let context = context.clone();
+        let work = async move { lifecycle::reconfigure(&context, trigger, config).await };
+        trigger = to_the_end(work).await?;
     }
     let (project, now) = (&caller.project_id, clock::now());
     if let Some(switch) = change.status {
@@ -319,7 +325,7 @@ async fn delete_trigger(
     Params(params): Params<DeleteParams>,
 ) -> Result<StatusCode, Problem> {
     let trigger = find(&context, &caller, &id).await?;
-    lifecycle::delete(&context, trigger, params.force).await?;
+    to_the_end(async move { lifecycle::delete(&context, trigger, params.force).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -344,42 +350,4 @@ pub(super) async fn find(context: &Shared, caller: &Caller, id: &str) -> Result<
 
 fn unknown() -> Problem {
     Problem::not_found("there is no trigger with this id")
-}
-
-fn trigger_type<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c TriggerType, Problem> {
-    let known = || catalogue.apps().flat_map(|app| app.triggers());
-    known().find(|kind| kind.name == name).ok_or_else(|| {
-        let near = hearken_engine::nearest(name, known().map(|kind| kind.name.as_str()));
-        let hint = near.map_or_else(
-            || "; see GET /v1/apps for what there is".to_owned(),
-            |near| format!("; did you mean `{near}`?"),
-        );
-        Problem::field("/trigger", format!("there is no trigger type `{name}`{hint}"))
-    })
-}
-
-fn check_config(kind: &TriggerType, config: &Value) -> Result<(), Problem> {
-    let violations = kind.check_config(config);
-    if violations.is_empty() { Ok(()) } else { Err(Problem::violations("/config", violations)) }
-}
-
-fn check_filter(filter: &Value) -> Result<(), Problem> {
-    Filter::compile(filter).map(drop).map_err(|error| {
-        let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
-        let field = format!("/filter{}", error.pointer);
-        let message = format!("{}.{hint}", error.message.trim_end_matches('.'));
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_field",
-            format!("{field}: {message}"),
-        )
-        .with_errors(vec![FieldError { field, message }])
-    })
-}
-
-fn check_description(description: &str) -> Result<(), Problem> {
-    if description.chars().count() <= DESCRIPTION_CHARACTERS {
-        return Ok(());
-    }
-    Err(Problem::field("/description", format!("give at most {DESCRIPTION_CHARACTERS} characters")))
 }
