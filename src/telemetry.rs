@@ -1,5 +1,7 @@
 //! Logs and metrics: what the server says of itself while it runs.
 
+use std::io::IsTerminal;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -25,7 +27,8 @@ pub enum TelemetryError {
 pub fn log_to_stderr(log: &Log) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Fails only when a subscriber is set already, as in a test; that one stays.
     let _ = match log.format {
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),

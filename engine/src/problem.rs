@@ -79,7 +79,8 @@ impl fmt::Display for Problem {
         }
         f.write_str(&self.message)?;
         if let Some(hint) = &self.hint {
-            write!(f, " {hint}")?;
+            let end = if self.message.ends_with(['.', '?', '!']) { "" } else { "." };
+            write!(f, "{end} {hint}")?;
         }
         Ok(())
     }

@@ -34,7 +34,8 @@ fn report_good(target: &Target, app: &App, output: Output) -> Value {
     let notes = notes(target, app);
     if !output.is_json() {
         let triggers = app.triggers().len();
-        let about = format!("{triggers} triggers, version {}", app.version);
+        let noun = if triggers == 1 { "trigger" } else { "triggers" };
+        let about = format!("{triggers} {noun}, version {}", app.version);
         let mark = output.mark(true);
         output.line(format!("{mark} {}  {}", app.slug, output.paint(Tone::Faint, about)));
         for note in &notes {

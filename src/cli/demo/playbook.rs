@@ -63,7 +63,7 @@ struct Sample {
     title: String,
     #[serde(default)]
     trigger: String,
-    #[serde(default)]
+    #[serde(default = "no_config")]
     config: Value,
     secret: Option<String>,
     request: Option<SampleRequest>,
@@ -83,6 +83,10 @@ struct SampleRequest {
     headers: BTreeMap<String, String>,
     body: Option<String>,
     body_file: Option<String>,
+}
+
+fn no_config() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 impl Playbook {
@@ -140,7 +144,9 @@ impl Playbook {
                 let base = self.app.definition.base_url.as_deref().unwrap_or_default();
                 let id = sample.expect.pointer("/result/external_id").and_then(Value::as_str);
                 let read = |recorded: &Value| Exchange::read(recorded, base, id);
-                self.exchanges.extend(sample.http.iter().filter_map(read));
+                let recorded = sample.http.iter().filter_map(read);
+                // A subscription that is gone would answer like one that never was.
+                self.exchanges.extend(recorded.filter(|exchange| exchange.status < 400));
                 self.account = self.account.take().or(sample.account);
             }
             _ => {}
