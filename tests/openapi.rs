@@ -63,6 +63,7 @@ fn every_route_is_described() {
         "get /v1/webhooks/{app}/{trigger_id}",
         "post /v1/projects",
         "get /v1/projects",
+        "get /v1/projects/{id}",
         "post /v1/api-keys",
         "get /v1/api-keys",
         "delete /v1/api-keys/{id}",

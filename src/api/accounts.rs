@@ -1,5 +1,7 @@
 //! Linked accounts: credentials for an app, sealed at rest and never shown again.
 
+mod credentials;
+
 use axum::{
     Json,
     extract::State,
@@ -9,14 +11,13 @@ use axum::{
 use hearken_engine::{
     App,
     definition::{Auth, AuthKind},
-    schema::Schema,
 };
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::credentials::{check_credentials, check_metadata, credential_fields, seal};
 use super::{
     apps,
     auth::Caller,
@@ -27,7 +28,6 @@ use super::{
     projects::check_name,
 };
 use crate::{
-    accounts::vault::Place,
     clock,
     context::{Context, Shared},
     ids,
@@ -53,6 +53,8 @@ struct AccountView {
     name: String,
     /// `token`, `api_key`, `basic` or `oauth2`.
     kind: String,
+    /// Names of the credentials it holds; what they are is never shown.
+    credential_fields: Vec<String>,
     /// Public facts, such as a shop's domain.
     metadata: Value,
     /// `active` or `needs_reconnect`.
@@ -63,9 +65,10 @@ struct AccountView {
     updated_at: String,
 }
 
-impl From<LinkedAccount> for AccountView {
-    fn from(account: LinkedAccount) -> Self {
+impl AccountView {
+    fn new(context: &Context, account: LinkedAccount) -> Self {
         Self {
+            credential_fields: credential_fields(context, &account),
             id: account.id,
             app: account.app,
             name: account.name,
@@ -118,8 +121,8 @@ async fn link_account(
     let app = apps::find(&catalogue, &new.app)
         .map_err(|_| Problem::field("/app", format!("there is no app `{}`", new.app)))?;
     let auth = auth_kind(app, &new.kind)?;
-    check("/credentials", auth.credentials.as_ref(), &new.credentials)?;
-    check("/metadata", auth.metadata.as_ref(), &new.metadata)?;
+    check_credentials(auth, &new.credentials)?;
+    check_metadata(auth, &new.metadata)?;
     let now = clock::now();
     let id = ids::new(ids::ACCOUNT);
     let account = LinkedAccount {
@@ -136,7 +139,7 @@ async fn link_account(
     };
     let work = |context: Shared| async move {
         context.store.create_account(&account).await?;
-        Ok(AccountView::from(account))
+        Ok(AccountView::new(&context, account))
     };
     idempotency::once(context, &caller, &headers, "linked-account", &new, work).await
 }
@@ -163,10 +166,10 @@ async fn list_accounts(
     caller: Caller,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<AccountView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::ACCOUNT, params.limit, params.cursor.as_deref())?;
     let app = params.app.as_deref();
     let rows = context.store.list_accounts(&caller.project_id, app, &page).await?;
-    Ok(Json(listing(rows, &page, |row| &row.id, AccountView::from)))
+    Ok(Json(listing(rows, &page, |row| &row.id, |row| AccountView::new(&context, row))))
 }
 
 /// Get a linked account.
@@ -178,7 +181,7 @@ async fn get_account(
     Id(id): Id,
 ) -> Result<Json<AccountView>, Problem> {
     let account = context.store.account(&caller.project_id, &id).await?;
-    account.map(|account| Json(account.into())).ok_or_else(unknown)
+    account.map(|account| Json(AccountView::new(&context, account))).ok_or_else(unknown)
 }
 
 /// What to change of a linked account.
@@ -212,10 +215,10 @@ async fn change_account(
         check_name(name)?;
     }
     if let Some(credentials) = &change.credentials {
-        check("/credentials", auth.credentials.as_ref(), credentials)?;
+        check_credentials(auth, credentials)?;
     }
     if let Some(metadata) = &change.metadata {
-        check("/metadata", auth.metadata.as_ref(), metadata)?;
+        check_metadata(auth, metadata)?;
     }
     let patch = AccountPatch {
         status: change.credentials.as_ref().map(|_| "active".to_owned()),
@@ -225,7 +228,7 @@ async fn change_account(
     };
     let changed =
         context.store.update_account(&caller.project_id, &id, &patch, clock::now()).await?;
-    changed.map(|account| Json(account.into())).ok_or_else(unknown)
+    changed.map(|account| Json(AccountView::new(&context, account))).ok_or_else(unknown)
 }
 
 /// Delete a linked account. Refused while triggers use it.
@@ -266,23 +269,4 @@ fn auth_kind<'a>(app: &'a App, kind: &str) -> Result<&'a Auth, Problem> {
         return Err(Problem::field("/kind", "accounts cannot be linked by OAuth2 yet"));
     }
     Ok(auth)
-}
-
-fn check(pointer: &str, schema: Option<&Value>, value: &Map<String, Value>) -> Result<(), Problem> {
-    // A kind that asks for nothing takes nothing.
-    let nothing = json!({ "type": "object", "additionalProperties": false });
-    let schema = Schema::compile(schema.unwrap_or(&nothing)).map_err(|_| Problem::internal())?;
-    let violations = schema.check(&Value::Object(value.clone()));
-    if violations.is_empty() { Ok(()) } else { Err(Problem::violations(pointer, violations)) }
-}
-
-fn seal(context: &Context, caller: &Caller, id: &str, credentials: &Map<String, Value>) -> String {
-    let text = SecretString::from(Value::Object(credentials.clone()).to_string());
-    let place = Place {
-        table: "linked_accounts",
-        column: "credentials",
-        row: id,
-        project: &caller.project_id,
-    };
-    context.vault.seal(place, &text)
 }

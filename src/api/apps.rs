@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use hearken_engine::{
     App, Catalogue, Problem as Defect, TriggerType,
     definition::{Auth, Facts},
@@ -15,7 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{auth::Caller, problem::Problem};
+use super::{auth::Caller, extract::Slug, problem::Problem};
 use crate::context::Shared;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
@@ -157,7 +154,7 @@ async fn list_apps(
 async fn get_app(
     State(context): State<Shared>,
     _caller: Caller,
-    Path(slug): Path<String>,
+    Slug(slug): Slug,
 ) -> Result<Json<AppView>, Problem> {
     let catalogue = context.catalogue.snapshot();
     let app = find(&catalogue, &slug)?;

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     clock,
     context::Shared,
+    ids,
     store::{
         EventFilter, ReceiptFilter,
         model::{Receipt, TriggerEvent},
@@ -121,7 +122,7 @@ pub(super) async fn find(
     caller: &Caller,
     params: EventParams,
 ) -> Result<Json<Listing<EventView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::EVENT, params.limit, params.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
         let read = text.map(|text| clock::parse_rfc3339(&text));
         read.transpose().map_err(|message| Problem::query(name, message))
@@ -292,7 +293,7 @@ async fn list_receipts(
     caller: Caller,
     Params(params): Params<ReceiptParams>,
 ) -> Result<Json<Listing<ReceiptView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::RECEIPT, params.limit, params.cursor.as_deref())?;
     let filter = ReceiptFilter { trigger: params.trigger, outcome: params.outcome };
     let rows = context.store.list_receipts(&caller.project_id, &filter, &page).await?;
     Ok(Json(listing(rows, &page, |row| &row.id, ReceiptView::from)))

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     clock,
     context::Shared,
+    ids,
     lifecycle::{self, Created, Wanted},
     store::{TriggerFilter, TriggerPatch, model::Trigger},
 };
@@ -206,7 +207,7 @@ async fn list_triggers(
     caller: Caller,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<TriggerView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::TRIGGER, params.limit, params.cursor.as_deref())?;
     let filter = TriggerFilter {
         app: params.app,
         status: params.status,

@@ -11,5 +11,6 @@ mod egress;
 mod receiving;
 mod registration;
 mod reload;
+mod roles;
 mod support;
 mod tenancy;
