@@ -3,6 +3,7 @@
 //! One webhook takes eight hops in one direction: limits, look-up, signature, challenge or
 //! mapping, filter, commit, answer. Nothing is answered with 2xx before it is on disk.
 
+mod breaker;
 mod receipt;
 mod subscriber;
 
@@ -142,10 +143,28 @@ impl Reception<'_> {
     /// may be blocked, as many at once as there are cores.
     async fn run_engine(&self, request: Request) -> (Result<Received, Rejection>, Request) {
         let (app, subscriber) = (self.app.clone(), self.subscriber.clone());
-        let _turn = self.context.subscribers.turn().await;
-        let run = move || (app.receive(&request, &subscriber.context), request);
+        let subscribers = &self.context.subscribers;
+        let script = format!("{}@{}", app.slug, app.version);
+        let off_for = subscribers.breaker.off_for(&script);
+        let turn = subscribers.turn().await;
+        let run = move || {
+            // Held to the end of the run, also when the sender has hung up meanwhile.
+            let _turn = turn;
+            let started = Instant::now();
+            let received = match off_for {
+                Some(seconds) => verify_only(&app, &request, &subscriber, seconds),
+                None => app.receive(&request, &subscriber.context),
+            };
+            (received, request, started.elapsed())
+        };
         match tokio::task::spawn_blocking(run).await {
-            Ok(result) => result,
+            Ok((received, request, took)) => {
+                let failed = matches!(&received, Ok(received) if matches!(received.outcome, Outcome::Failed { .. }));
+                if off_for.is_none() && subscribers.breaker.note(&script, failed, took) {
+                    error!(app = %self.app.slug, "the script overran its limits again and again; it is switched off for a while");
+                }
+                (received, request)
+            }
             Err(panic) => {
                 error!(app = %self.app.slug, %panic, "the engine panicked; please report this");
                 std::panic::resume_unwind(panic.into_panic())
@@ -221,6 +240,19 @@ impl Reception<'_> {
             Err(error) => unavailable(&error),
         }
     }
+}
+
+/// What is done while a script is switched off: the request is kept, if it is genuine.
+fn verify_only(
+    app: &App,
+    request: &Request,
+    subscriber: &Subscriber,
+    seconds: u64,
+) -> Result<Received, Rejection> {
+    let verified_by = app.verify(request, &subscriber.context)?.by();
+    let reason =
+        format!("the app's script overran its limits and is switched off for {seconds} s more");
+    Ok(Received { verified_by, outcome: Outcome::Failed { reason } })
 }
 
 /// What the sender hears of an accepted request: which events it became, old ones included.

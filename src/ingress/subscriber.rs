@@ -5,9 +5,10 @@ use std::{num::NonZeroU32, sync::Arc, thread::available_parallelism, time::Durat
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
 use hearken_engine::{Filter, TriggerContext};
 use moka::future::Cache;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
+use super::breaker::Breaker;
 use crate::{
     accounts::vault::Place,
     context::Context,
@@ -40,7 +41,8 @@ pub struct Subscribers {
     cache: Cache<String, Arc<Subscriber>>,
     requests: DefaultKeyedRateLimiter<String>,
     rejections: DefaultKeyedRateLimiter<String>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    pub(super) breaker: Breaker,
 }
 
 impl Subscribers {
@@ -55,7 +57,10 @@ impl Subscribers {
             cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
             requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
             rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
-            turns: Semaphore::new(available_parallelism().map_or(2, |cores| cores.get().max(2))),
+            turns: Arc::new(Semaphore::new(
+                available_parallelism().map_or(2, |cores| cores.get().max(2)),
+            )),
+            breaker: Breaker::default(),
         }
     }
 
@@ -97,8 +102,8 @@ impl Subscribers {
     }
 
     /// Waits for a turn to run a script.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.turns.acquire().await.ok()
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.turns.clone().acquire_owned().await.ok()
     }
 
     /// Forgets the allowances of triggers that have been quiet; called now and then.

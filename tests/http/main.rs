@@ -8,6 +8,7 @@ mod corpus;
 mod crash;
 mod edge;
 mod egress;
+mod isolation;
 mod receiving;
 mod registration;
 mod reload;

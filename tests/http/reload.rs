@@ -144,7 +144,8 @@ async fn break_and_mend(
     complete: &mut Versions,
 ) {
     fs::write(script, &originals.1).unwrap();
-    let before = eventually("the script is mended", async || {
+    fs::write(yaml, &originals.0).unwrap();
+    let before = eventually("both files are as they were", async || {
         let app = app(server).await;
         (app["problems"] == json!([])).then_some(app["version"].clone())
     })

@@ -6,7 +6,7 @@ pub(crate) mod simulator;
 #[path = "../../support/database.rs"]
 pub(crate) mod database;
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -31,10 +31,7 @@ macro_rules! on_both_databases {
 pub(crate) use on_both_databases;
 
 /// Asks again until `ready` answers with something, for at most ten seconds.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut ready: impl FnMut() -> F,
-) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut ready: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..400 {
         if let Some(value) = ready().await {
             return value;
