@@ -94,6 +94,7 @@ struct NewAccount {
     /// App slug.
     app: String,
     /// Human name.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
     /// One of the app's kinds.
     kind: String,
@@ -108,7 +109,7 @@ struct NewAccount {
 
 /// Link an account.
 #[utoipa::path(post, path = "/v1/linked-accounts", tag = "Linked accounts", request_body = NewAccount,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, body = AccountView)))]
 async fn link_account(
     State(context): State<Shared>,
@@ -155,6 +156,7 @@ struct ListParams {
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 

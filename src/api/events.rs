@@ -106,13 +106,16 @@ pub(super) struct EventParams {
     #[serde(rename = "type")]
     pub(super) event_type: Option<String>,
     /// Received at or after this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) from: Option<String>,
     /// Received before this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) to: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
     #[param(minimum = 1, maximum = 100)]
     pub(super) limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     pub(super) cursor: Option<String>,
 }
 
@@ -282,6 +285,7 @@ struct ReceiptParams {
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 

@@ -119,7 +119,10 @@ fn given(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(NAME) else {
         return Ok(None);
     };
-    let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= LONGEST);
+    let sound = |text: &&str| {
+        (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let text = value.to_str().ok().filter(sound);
     text.map(|text| Some(text.to_owned())).ok_or_else(|| {
         Problem::field("Idempotency-Key", format!("give 1 to {LONGEST} visible ASCII characters"))
     })

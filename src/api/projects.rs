@@ -68,14 +68,16 @@ impl From<Project> for ProjectView {
 #[schema(example = json!({ "name": "staging", "retention_days": 14 }))]
 struct NewProject {
     /// Human name, unique.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
     /// Days events are kept; 30 unless told.
+    #[schema(minimum = 1, maximum = 3650)]
     retention_days: Option<i64>,
 }
 
 /// Create a project. Takes an admin key.
 #[utoipa::path(post, path = "/v1/projects", tag = "Projects", request_body = NewProject,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, body = ProjectView)))]
 async fn create_project(
     State(context): State<Shared>,
@@ -175,6 +177,7 @@ impl From<ApiKey> for KeyView {
 #[schema(example = json!({ "name": "my-agent" }))]
 struct NewKey {
     /// Human name.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
     /// Project it acts for; the caller's own unless told. Another one takes an admin key.
     project_id: Option<String>,
@@ -185,7 +188,7 @@ struct NewKey {
 
 /// Create an API key. The answer is the only place where the key itself is shown.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "API keys", request_body = NewKey,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, body = KeyView)))]
 async fn create_key(
     State(context): State<Shared>,

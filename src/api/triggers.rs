@@ -139,6 +139,7 @@ struct NewTrigger {
     #[serde(default)]
     description: String,
     /// Days its events are kept; the project's unless told.
+    #[schema(minimum = 1, maximum = 3650)]
     retention_days: Option<i64>,
 }
 
@@ -149,7 +150,7 @@ fn empty() -> Value {
 /// Create a trigger: checks the configuration, registers at the provider, and leaves nothing
 /// half-made if that fails.
 #[utoipa::path(post, path = "/v1/triggers", tag = "Triggers", request_body = NewTrigger,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, body = TriggerView)))]
 async fn create_trigger(
     State(context): State<Shared>,
@@ -196,6 +197,7 @@ struct ListParams {
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
@@ -244,6 +246,7 @@ struct TriggerChange {
     /// New description.
     description: Option<String>,
     /// Days its events are kept from now on.
+    #[schema(minimum = 1, maximum = 3650)]
     retention_days: Option<i64>,
 }
 
