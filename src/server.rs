@@ -5,6 +5,7 @@
 //! of connections and those of one address are bounded.
 
 mod connection;
+mod patience;
 mod routes;
 
 use std::{future::Future, sync::Arc, time::Duration};

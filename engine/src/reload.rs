@@ -183,13 +183,15 @@ fn difference(before: &Catalogue, after: &Catalogue) -> Reload {
             (_, Some(_)) => reload.changed.push(slug.clone()),
             (_, None) => {}
         }
-        if let Some(problems) = after.problems().get(slug)
-            && before.problems().get(slug) != Some(problems)
-        {
-            reload.failed.insert(slug.clone(), problems.clone());
-        } else if before.problems().contains_key(slug) && !reload.changed.contains(slug) {
+        match after.problems().get(slug) {
+            Some(problems) if before.problems().get(slug) != Some(problems) => {
+                reload.failed.insert(slug.clone(), problems.clone());
+            }
             // Mended by going back to the last good version.
-            reload.changed.push(slug.clone());
+            None if before.problems().contains_key(slug) && !reload.changed.contains(slug) => {
+                reload.changed.push(slug.clone());
+            }
+            _ => {}
         }
     }
     let gone = before.apps().filter(|app| after.app(&app.slug).is_none());

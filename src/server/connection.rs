@@ -9,11 +9,11 @@ use std::{
 };
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use hyper::{
+    server::conn::http1,
+    service::{Service, service_fn},
 };
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
+use super::patience::{PatientStream, Progress};
 use crate::config::Limits;
 
 /// Largest request head, in bytes, and most header fields.
@@ -89,12 +90,23 @@ async fn serve(stream: TcpStream, app: Router, head: Duration, stop: Cancellatio
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "TCP_NODELAY");
     }
+    let progress = Arc::new(Progress::default());
+    let stream = PatientStream::new(stream, head, progress.clone());
+    let app = TowerToHyperService::new(app);
+    let service = service_fn(move |request| {
+        progress.begin();
+        let (answer, progress) = (app.call(request), progress.clone());
+        async move {
+            let answer = answer.await;
+            progress.end();
+            answer
+        }
+    });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(None)
         .max_headers(HEAD_FIELDS)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

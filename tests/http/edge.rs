@@ -72,6 +72,23 @@ async fn slow_clients_are_let_go_and_others_served() {
     }
 }
 
+/// A client may keep its connection for later, longer than a request's head may take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_connection_can_be_used_again() {
+    let database = database::fresh("sqlite").await;
+    let server = Server::start(&database, &[("HEARKEN_LIMITS__HEADER_SECONDS", "1")]).await;
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    for pause in [0, 2] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        let mut rest = [0; 4096];
+        assert!(stream.read(&mut rest).await.unwrap() > 0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ambiguous_framing_is_refused() {
     let database = database::fresh("sqlite").await;
