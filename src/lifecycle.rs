@@ -6,13 +6,12 @@
 //! outcome is unknown, what may have been made at the provider is looked for and removed.
 
 mod call;
+mod refusal;
+mod undo;
 
-use std::time::Duration;
-
-use axum::http::StatusCode;
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use hearken_engine::{
-    App, LifecycleError, Registration, TriggerType,
+    AccountContext, App, LifecycleError, Registration, TriggerType,
     definition::{AuthKind, Generate, SecretEncoding, SecretScope},
 };
 use rand::Rng;
@@ -20,7 +19,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
-use self::call::{Call, secret_place};
+pub use self::undo::sweep_abandoned;
+use self::{
+    call::{Call, secret_place},
+    refusal::{gone, may_have_worked, problem},
+    undo::{remove_doubtful, undo},
+};
 use crate::{
     api::problem::Problem,
     clock,
@@ -29,10 +33,6 @@ use crate::{
     store::{Registered, TriggerPatch, model::Trigger},
 };
 
-/// Registrations that have been under way for longer died with their server.
-const ABANDONED: i64 = 5 * 60 * 1_000_000;
-const SWEEP: Duration = Duration::from_mins(1);
-const SWEPT_AT_ONCE: u32 = 50;
 /// Names of the credential that verifies deliveries, where the account carries it.
 const SECRET_FIELDS: [&str; 3] = ["webhook_secret", "signing_secret", "secret"];
 
@@ -70,7 +70,7 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
         return Err(Problem::field("/trigger", "there is no such trigger type"));
     };
     let account = linked_account(context, &app, &project, wanted.account.as_deref()).await?;
-    let (trigger, secret) = new_row(context, &app, wanted)?;
+    let (trigger, secret) = new_row(context, &app, account.as_ref(), wanted)?;
     context.store.insert_trigger(&trigger).await?;
     if !app.script().has("register") {
         let reason = Some("set it up at the provider; waiting for the first request");
@@ -89,15 +89,15 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
         }
         Err(error) => {
             undo(context, &call, &trigger, &error).await;
-            Err(problem(&call, &error))
+            Err(problem(&call, &error).because("No trigger was created."))
         }
     }
 }
 
 /// Registers a trigger with another configuration, under the same id and URL.
 ///
-/// The old subscription goes first, because providers refuse two with one URL. If the new one is
-/// then refused, the old one is put back.
+/// The old subscription goes first, because providers refuse two with one URL. If the new one
+/// cannot be had, the old one is put back.
 pub async fn reconfigure(
     context: &Shared,
     trigger: Trigger,
@@ -115,19 +115,34 @@ pub async fn reconfigure(
     }
     let old = Call::existing(context, app.clone(), &trigger).await?;
     let new = Call::existing(context, app, &next).await?;
-    old.unregister().await.map_err(|error| problem(&old, &error))?;
+    if let Err(error) = old.unregister().await {
+        let told = problem(&old, &error);
+        if !may_have_worked(&error) {
+            return Err(told.because("Nothing was changed."));
+        }
+        return Err(put_back(context, &old, &old, &trigger, &error).await);
+    }
     match new.register().await {
         Ok(registration) => {
             let (project, now) = (&trigger.project_id, clock::now());
             context.store.update_trigger(project, &trigger.id, &patch, now).await?;
             registered(context, &new, &next, registration).await
         }
-        Err(refused) => Err(put_back(context, &old, &trigger, problem(&new, &refused)).await),
+        Err(error) => Err(put_back(context, &old, &new, &trigger, &error).await),
     }
 }
 
-/// Restores the old subscription, or marks the trigger as broken, and says which.
-async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Problem) -> Problem {
+/// Restores the old subscription after a call of `failed` did not succeed, or marks the trigger as
+/// broken, and says which.
+async fn put_back(
+    context: &Shared,
+    old: &Call,
+    failed: &Call,
+    trigger: &Trigger,
+    error: &LifecycleError,
+) -> Problem {
+    let problem = problem(failed, error);
+    remove_doubtful(failed, trigger, error).await;
     let restored = match old.register().await {
         Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
         Err(error) => {
@@ -138,15 +153,15 @@ async fn put_back(context: &Shared, old: &Call, trigger: &Trigger, problem: Prob
     if restored {
         return problem.because("The old configuration goes on serving.");
     }
-    let reason = Some("the configuration could not be changed, and the old subscription is gone");
+    let reason = Some("a change of the configuration failed, and it may have no subscription now");
     let now = clock::now();
-    if let Err(error) =
-        context.store.set_status(&trigger.project_id, &trigger.id, "error", reason, now).await
-    {
+    let set = context.store.set_status(&trigger.project_id, &trigger.id, "error", reason, now);
+    if let Err(error) = set.await {
         error!(trigger = %trigger.id, %error, "its status could not be set");
     }
+    context.subscribers.forget(&trigger.id).await;
     problem.because(
-        "The old subscription is gone too: change the configuration again, or delete the trigger.",
+        "The old subscription could not be put back either: send a configuration again, or delete the trigger.",
     )
 }
 
@@ -170,73 +185,14 @@ pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(
 async fn unsubscribe(context: &Shared, trigger: &Trigger) -> Result<(), Problem> {
     let catalogue = context.catalogue.snapshot();
     let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(trigger))?;
-    if trigger.external_id.is_none() || !app.script().has("unregister") {
+    if !app.script().has("unregister") {
         return Ok(());
+    }
+    if trigger.status == "registering" {
+        return Err(Problem::conflict("the trigger is still being registered; try again soon"));
     }
     let call = Call::existing(context, app, trigger).await?;
     call.unregister().await.map_err(|error| problem(&call, &error))
-}
-
-/// Removes what registrations left behind when their server died, now and then, for ever.
-pub async fn sweep_abandoned(context: Shared) {
-    let mut tick = tokio::time::interval(SWEEP);
-    loop {
-        tick.tick().await;
-        let before = clock::now() - ABANDONED;
-        match context.store.abandoned_registrations(before, SWEPT_AT_ONCE).await {
-            Ok(triggers) => {
-                for trigger in triggers {
-                    sweep(&context, &trigger).await;
-                }
-            }
-            Err(error) => warn!(%error, "abandoned registrations cannot be looked for"),
-        }
-    }
-}
-
-async fn sweep(context: &Shared, trigger: &Trigger) {
-    let catalogue = context.catalogue.snapshot();
-    let Some(app) = catalogue.app(&trigger.app).cloned() else {
-        return;
-    };
-    if let Ok(call) = Call::existing(context, app, trigger).await {
-        if let Err(error) = call.remove_ours().await {
-            warn!(trigger = %trigger.id, %error, "an abandoned registration stays until the provider answers");
-            return;
-        }
-        forget(context, trigger).await;
-    }
-}
-
-/// Undoes a failed registration. Where the provider's answer was lost, it may have made the
-/// subscription all the same.
-async fn undo(context: &Shared, call: &Call, trigger: &Trigger, error: &LifecycleError) {
-    if may_have_worked(error)
-        && let Err(error) = call.remove_ours().await
-    {
-        warn!(trigger = %trigger.id, %error,
-            "whether the provider made the subscription is unknown; one for {} may remain", trigger.webhook_url);
-    }
-    forget(context, trigger).await;
-}
-
-async fn forget(context: &Shared, trigger: &Trigger) {
-    if let Err(error) = context.store.delete_trigger(&trigger.project_id, &trigger.id).await {
-        error!(trigger = %trigger.id, %error, "its row stays until the next sweep");
-    }
-    context.subscribers.forget(&trigger.id).await;
-}
-
-fn may_have_worked(error: &LifecycleError) -> bool {
-    match error {
-        LifecycleError::Provider { status, .. } => !(400..500).contains(status),
-        LifecycleError::Unreachable(_)
-        | LifecycleError::Timeout { .. }
-        | LifecycleError::Script(_) => true,
-        LifecycleError::Denied(_)
-        | LifecycleError::HostNotListed { .. }
-        | LifecycleError::MissingFunction(_) => false,
-    }
 }
 
 /// Stores what the provider answered.
@@ -251,18 +207,27 @@ async fn registered(
         .map(|secret| context.vault.seal(secret_place(trigger), &secret))
         .or_else(|| trigger.secret.clone());
     let registered = Registered {
-        external_id: registration.external_id,
+        external_id: registration.external_id.clone(),
         secret: sealed,
-        state: registration.state,
+        state: registration.state.clone(),
         expires_at: registration.expires_at,
-        status: "active".to_owned(),
+        // A new configuration does not resume a paused trigger.
+        status: if trigger.status == "paused" { "paused" } else { "active" }.to_owned(),
         definition_version: call.app.version.clone(),
     };
     let now = clock::now();
     let stored =
         context.store.set_registration(&trigger.project_id, &trigger.id, &registered, now).await?;
     context.subscribers.forget(&trigger.id).await;
-    stored.ok_or_else(|| Problem::conflict("the trigger was deleted while it was registered"))
+    if let Some(trigger) = stored {
+        return Ok(trigger);
+    }
+    let call = call.registered_as(registration.external_id, registration.state);
+    if let Err(error) = call.unregister().await {
+        warn!(trigger = %trigger.id, %error,
+            "deleted while it was registered; a subscription for {} may remain", trigger.webhook_url);
+    }
+    Err(Problem::conflict("the trigger was deleted while it was registered"))
 }
 
 /// The account a trigger is registered with, if its app asks for one.
@@ -271,7 +236,7 @@ async fn linked_account(
     app: &App,
     project: &str,
     id: Option<&str>,
-) -> Result<Option<hearken_engine::AccountContext>, Problem> {
+) -> Result<Option<AccountContext>, Problem> {
     let Some(id) = id else {
         if app.definition.auth.iter().any(|auth| auth.kind == AuthKind::None) {
             return Ok(None);
@@ -291,10 +256,11 @@ async fn linked_account(
     call::open_account(context, &account).map(Some)
 }
 
-/// The row of a new trigger, with its verification secret in clear beside it.
+/// The row of a new trigger, with the secret that was made for it in clear beside it.
 fn new_row(
     context: &Context,
     app: &App,
+    account: Option<&AccountContext>,
     wanted: Wanted,
 ) -> Result<(Trigger, Option<SecretString>), Problem> {
     let kind: &TriggerType = app.trigger(&wanted.name).ok_or_else(Problem::internal)?;
@@ -325,12 +291,13 @@ fn new_row(
         updated_at: now,
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
-    trigger.secret = made.as_ref().map(|secret| context.vault.seal(secret_place(&trigger), secret));
+    let verifies = made.clone().or_else(|| account_secret(app, account?));
+    trigger.secret = verifies.map(|secret| context.vault.seal(secret_place(&trigger), &secret));
     Ok((trigger, made))
 }
 
 /// The secret among an account's credentials that verifies its deliveries.
-fn account_secret(app: &App, account: &hearken_engine::AccountContext) -> Option<SecretString> {
+fn account_secret(app: &App, account: &AccountContext) -> Option<SecretString> {
     if app.definition.secret.scope == SecretScope::Trigger {
         return None;
     }
@@ -345,43 +312,4 @@ fn make_secret(form: &Generate) -> SecretString {
         SecretEncoding::Base64 => BASE64.encode(&bytes),
         SecretEncoding::Base64Url => BASE64URL_NOPAD.encode(&bytes),
     })
-}
-
-fn gone(trigger: &Trigger) -> Problem {
-    Problem::conflict(format!("the app `{}` is not loaded; see GET /v1/apps", trigger.app))
-}
-
-/// A failed call as the API tells it.
-fn problem(call: &Call, error: &LifecycleError) -> Problem {
-    let title = &call.app.definition.title;
-    match error {
-        LifecycleError::Provider { status, message, hint } => {
-            let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
-            let (answer, code, verb) = if (400..500).contains(status) {
-                (StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", "refused")
-            } else {
-                (StatusCode::BAD_GATEWAY, "provider_failed", "failed")
-            };
-            let detail =
-                format!("{title} {verb} with status {status}: {message}.{hint}").replace("..", ".");
-            Problem::new(answer, code, detail).with_provider(*status, message.clone())
-        }
-        LifecycleError::Unreachable(why) => {
-            let detail = format!("{title} cannot be reached: {why}");
-            Problem::new(StatusCode::BAD_GATEWAY, "provider_unreachable", detail)
-        }
-        LifecycleError::Timeout { seconds } => {
-            let detail =
-                format!("{title} did not answer within {seconds} s; nothing was created here");
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "provider_timeout", detail)
-        }
-        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "egress_denied", error.to_string())
-        }
-        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => {
-            error!(app = %call.app.slug, %error, "a lifecycle call failed");
-            let detail = format!("{}/connector.rhai: {error}", call.app.slug);
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "app_script_failed", detail)
-        }
-    }
 }

@@ -63,6 +63,7 @@ fn every_route_is_described() {
         "get /v1/webhooks/{app}/{trigger_id}",
         "post /v1/projects",
         "get /v1/projects",
+        "get /v1/projects/{id}",
         "post /v1/api-keys",
         "get /v1/api-keys",
         "delete /v1/api-keys/{id}",
@@ -70,4 +71,36 @@ fn every_route_is_described() {
     .map(str::to_owned)
     .into();
     assert_eq!(described, expected);
+}
+
+/// What generators of clients rely on, and the specification asks for.
+#[test]
+fn every_operation_has_a_name_of_its_own_and_tells_its_problems() {
+    let document: Value = serde_json::to_value(hearken::api::openapi()).unwrap();
+    let mut names = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{place}: `{name}` is taken");
+            let text = |field: &str| operation[field].as_str().unwrap_or_default();
+            assert!(!text("summary").is_empty(), "{place}: no summary");
+            assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{place}");
+            let responses = operation["responses"].as_object().unwrap();
+            for (status, response) in responses {
+                let described = response["description"].as_str().is_some_and(|it| !it.is_empty());
+                assert!(described, "{place}: {status} is not described");
+            }
+            for class in ["4XX", "5XX"] {
+                let schema =
+                    &responses[class]["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/ProblemDocument", "{place}: {class}");
+            }
+        }
+    }
+    let scheme = |security: &Value| security.as_object().unwrap().keys().next().unwrap().clone();
+    let asked = document["security"].as_array().unwrap().iter().map(scheme);
+    for asked in asked {
+        assert!(document["components"]["securitySchemes"][&asked].is_object(), "{asked}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Linked accounts: credentials for an app, sealed at rest and never shown again.
 
+mod credentials;
+
 use axum::{
     Json,
     extract::State,
@@ -9,25 +11,23 @@ use axum::{
 use hearken_engine::{
     App,
     definition::{Auth, AuthKind},
-    schema::Schema,
 };
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::credentials::{check_credentials, check_metadata, credential_fields, seal};
 use super::{
     apps,
     auth::Caller,
     extract::{Body, Id, Params},
     idempotency,
     page::{Listing, listing, page},
-    problem::{Problem, ProblemDocument},
+    problem::Problem,
     projects::check_name,
 };
 use crate::{
-    accounts::vault::Place,
     clock,
     context::{Context, Shared},
     ids,
@@ -35,7 +35,11 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, update, remove))
+    OpenApiRouter::new().routes(routes!(link_account, list_accounts)).routes(routes!(
+        get_account,
+        change_account,
+        delete_account
+    ))
 }
 
 /// A linked account, without its credentials.
@@ -49,6 +53,8 @@ struct AccountView {
     name: String,
     /// `token`, `api_key`, `basic` or `oauth2`.
     kind: String,
+    /// Names of the credentials it holds; what they are is never shown.
+    credential_fields: Vec<String>,
     /// Public facts, such as a shop's domain.
     metadata: Value,
     /// `active` or `needs_reconnect`.
@@ -59,9 +65,10 @@ struct AccountView {
     updated_at: String,
 }
 
-impl From<LinkedAccount> for AccountView {
-    fn from(account: LinkedAccount) -> Self {
+impl AccountView {
+    fn new(context: &Context, account: LinkedAccount) -> Self {
         Self {
+            credential_fields: credential_fields(context, &account),
             id: account.id,
             app: account.app,
             name: account.name,
@@ -77,10 +84,17 @@ impl From<LinkedAccount> for AccountView {
 /// What a new linked account is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "app": "acme",
+    "name": "The team's account",
+    "kind": "token",
+    "credentials": { "token": "…" },
+}))]
 struct NewAccount {
     /// App slug.
     app: String,
     /// Human name.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
     /// One of the app's kinds.
     kind: String,
@@ -95,9 +109,9 @@ struct NewAccount {
 
 /// Link an account.
 #[utoipa::path(post, path = "/v1/linked-accounts", tag = "Linked accounts", request_body = NewAccount,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
-    responses((status = 201, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn create(
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 201, body = AccountView)))]
+async fn link_account(
     State(context): State<Shared>,
     caller: Caller,
     headers: HeaderMap,
@@ -108,8 +122,8 @@ async fn create(
     let app = apps::find(&catalogue, &new.app)
         .map_err(|_| Problem::field("/app", format!("there is no app `{}`", new.app)))?;
     let auth = auth_kind(app, &new.kind)?;
-    check("/credentials", auth.credentials.as_ref(), &new.credentials)?;
-    check("/metadata", auth.metadata.as_ref(), &new.metadata)?;
+    check_credentials(auth, &new.credentials)?;
+    check_metadata(auth, &new.metadata)?;
     let now = clock::now();
     let id = ids::new(ids::ACCOUNT);
     let account = LinkedAccount {
@@ -124,11 +138,11 @@ async fn create(
         created_at: now,
         updated_at: now,
     };
-    let work = async {
+    let work = |context: Shared| async move {
         context.store.create_account(&account).await?;
-        Ok(AccountView::from(account))
+        Ok(AccountView::new(&context, account))
     };
-    idempotency::once(&context, &caller, &headers, "linked-account", &new, work).await
+    idempotency::once(context, &caller, &headers, "linked-account", &new, work).await
 }
 
 /// Which accounts to list.
@@ -139,35 +153,37 @@ struct ListParams {
     /// Only accounts of this app.
     app: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
 /// List linked accounts.
 #[utoipa::path(get, path = "/v1/linked-accounts", tag = "Linked accounts", params(ListParams),
-    responses((status = 200, body = Listing<AccountView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list(
+    responses((status = 200, body = Listing<AccountView>)))]
+async fn list_accounts(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<AccountView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::ACCOUNT, params.limit, params.cursor.as_deref())?;
     let app = params.app.as_deref();
     let rows = context.store.list_accounts(&caller.project_id, app, &page).await?;
-    Ok(Json(listing(rows, &page, |row| &row.id, AccountView::from)))
+    Ok(Json(listing(rows, &page, |row| &row.id, |row| AccountView::new(&context, row))))
 }
 
 /// Get a linked account.
 #[utoipa::path(get, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", params(("id" = String, Path, description = "`acc_…`")),
-    responses((status = 200, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn get(
+    responses((status = 200, body = AccountView)))]
+async fn get_account(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<AccountView>, Problem> {
     let account = context.store.account(&caller.project_id, &id).await?;
-    account.map(|account| Json(account.into())).ok_or_else(unknown)
+    account.map(|account| Json(AccountView::new(&context, account))).ok_or_else(unknown)
 }
 
 /// What to change of a linked account.
@@ -187,8 +203,8 @@ struct AccountChange {
 /// Change a linked account. New credentials make it active again.
 #[utoipa::path(patch, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", request_body = AccountChange,
     params(("id" = String, Path, description = "`acc_…`")),
-    responses((status = 200, body = AccountView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn update(
+    responses((status = 200, body = AccountView)))]
+async fn change_account(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -201,10 +217,10 @@ async fn update(
         check_name(name)?;
     }
     if let Some(credentials) = &change.credentials {
-        check("/credentials", auth.credentials.as_ref(), credentials)?;
+        check_credentials(auth, credentials)?;
     }
     if let Some(metadata) = &change.metadata {
-        check("/metadata", auth.metadata.as_ref(), metadata)?;
+        check_metadata(auth, metadata)?;
     }
     let patch = AccountPatch {
         status: change.credentials.as_ref().map(|_| "active".to_owned()),
@@ -214,13 +230,13 @@ async fn update(
     };
     let changed =
         context.store.update_account(&caller.project_id, &id, &patch, clock::now()).await?;
-    changed.map(|account| Json(account.into())).ok_or_else(unknown)
+    changed.map(|account| Json(AccountView::new(&context, account))).ok_or_else(unknown)
 }
 
 /// Delete a linked account. Refused while triggers use it.
 #[utoipa::path(delete, path = "/v1/linked-accounts/{id}", tag = "Linked accounts", params(("id" = String, Path, description = "`acc_…`")),
-    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn remove(
+    responses((status = 204)))]
+async fn delete_account(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -255,23 +271,4 @@ fn auth_kind<'a>(app: &'a App, kind: &str) -> Result<&'a Auth, Problem> {
         return Err(Problem::field("/kind", "accounts cannot be linked by OAuth2 yet"));
     }
     Ok(auth)
-}
-
-fn check(pointer: &str, schema: Option<&Value>, value: &Map<String, Value>) -> Result<(), Problem> {
-    // A kind that asks for nothing takes nothing.
-    let nothing = json!({ "type": "object", "additionalProperties": false });
-    let schema = Schema::compile(schema.unwrap_or(&nothing)).map_err(|_| Problem::internal())?;
-    let violations = schema.check(&Value::Object(value.clone()));
-    if violations.is_empty() { Ok(()) } else { Err(Problem::violations(pointer, violations)) }
-}
-
-fn seal(context: &Context, caller: &Caller, id: &str, credentials: &Map<String, Value>) -> String {
-    let text = SecretString::from(Value::Object(credentials.clone()).to_string());
-    let place = Place {
-        table: "linked_accounts",
-        column: "credentials",
-        row: id,
-        project: &caller.project_id,
-    };
-    context.vault.seal(place, &text)
 }

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use hearken_engine::{
     App, Catalogue, Problem as Defect, TriggerType,
     definition::{Auth, Facts},
@@ -15,10 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    auth::Caller,
-    problem::{Problem, ProblemDocument},
-};
+use super::{auth::Caller, extract::Slug, problem::Problem};
 use crate::context::Shared;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
@@ -135,7 +129,7 @@ struct TriggerTypeView {
 
 /// List apps, with the defects of definitions.
 #[utoipa::path(get, path = "/v1/apps", tag = "Apps",
-    responses((status = 200, body = AppList), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = AppList)))]
 async fn list_apps(
     State(context): State<Shared>,
     caller: Caller,
@@ -156,11 +150,11 @@ async fn list_apps(
 
 /// Get an app: triggers, schemas, ways to link an account, set-up guide, defects.
 #[utoipa::path(get, path = "/v1/apps/{app}", tag = "Apps", params(("app" = String, Path, description = "Slug")),
-    responses((status = 200, body = AppView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = AppView)))]
 async fn get_app(
     State(context): State<Shared>,
     _caller: Caller,
-    Path(slug): Path<String>,
+    Slug(slug): Slug,
 ) -> Result<Json<AppView>, Problem> {
     let catalogue = context.catalogue.snapshot();
     let app = find(&catalogue, &slug)?;

@@ -20,6 +20,7 @@ use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tracing::warn;
 
 use super::problem::Problem;
 use crate::{
@@ -172,7 +173,10 @@ pub fn key_row(key: &SecretString, project: &str, name: &str, admin: bool) -> Ap
 /// Makes sure that `key` opens the default project with an admin's rights.
 pub async fn bootstrap_root_key(store: &Store, key: &SecretString) -> Result<(), StoreError> {
     let project = store.ensure_default_project(DEFAULT_PROJECT).await?;
-    if store.key_by_public_id(&public_id(key.expose_secret())).await?.is_some() {
+    if let Some(known) = store.key_by_public_id(&public_id(key.expose_secret())).await? {
+        if known.revoked_at.is_some() {
+            warn!("the root key was revoked and opens nothing: configure another one");
+        }
         return Ok(());
     }
     match store.create_key(&key_row(key, &project.id, "root", true)).await {
@@ -194,4 +198,69 @@ fn public_id(key: &str) -> String {
 
 fn hash(key: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(key.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse(), value.parse())).fold(
+            HeaderMap::new(),
+            |mut map, field| {
+                if let (Ok(name), Ok(value)) = field {
+                    map.append::<header::HeaderName>(name, value);
+                }
+                map
+            },
+        )
+    }
+
+    #[test]
+    fn a_key_has_a_name_and_checks_itself() {
+        let (one, other) = (generate_key(), generate_key());
+        let text = one.expose_secret();
+        let (rest, check) = text.split_at(text.len() - CHECK);
+        assert_eq!(text.len(), 4 + 8 + 43 + 6);
+        let digest = HEXLOWER.encode(&Sha256::digest(rest.as_bytes()));
+        assert!(digest.starts_with(check), "a scanner can tell it from any other text");
+        assert_eq!(public_id(text), text[4..12]);
+        assert_ne!(public_id(text), public_id(other.expose_secret()));
+        let row = key_row(&one, "prj_1", "mine", false);
+        assert!(!format!("{row:?}").contains(&text[12..]), "the secret part is not kept");
+    }
+
+    #[test]
+    fn a_key_of_any_form_is_named_by_its_hash() {
+        for text in ["correct horse battery staple", "hrk_", "hrk_ABCDEFGH", "hrk_\u{e9}\u{e9}"] {
+            let name = public_id(text);
+            assert!(name.starts_with("root-") && !name.contains(text), "{text}: {name}");
+        }
+    }
+
+    #[test]
+    fn one_key_is_presented_or_none() {
+        let bearer = ("authorization", "Bearer k1");
+        for fields in [
+            &[bearer][..],
+            &[("authorization", "bearer  k1")],
+            &[("x-api-key", "k1")],
+            &[bearer, ("x-api-key", "k1")],
+        ] {
+            let key = presented(&headers(fields)).map(|key| key.expose_secret().to_owned());
+            assert_eq!(key.ok().as_deref(), Some("k1"), "{fields:?}");
+        }
+        for fields in [
+            &[][..],
+            &[("authorization", "Basic azE6")],
+            &[("authorization", "Bearer ")],
+            &[("x-api-key", "")],
+            &[bearer, ("x-api-key", "k2")],
+            &[("x-api-key", "k1"), ("x-api-key", "k2")],
+            &[("authorization", "Basic azE6"), ("x-api-key", "k1")],
+        ] {
+            let status = presented(&headers(fields)).map_err(|problem| problem.status().as_u16());
+            assert_eq!(status.err(), Some(401), "{fields:?}");
+        }
+    }
 }

@@ -11,11 +11,12 @@ use super::{
     auth::Caller,
     extract::{Id, Params},
     page::{Listing, listing, page},
-    problem::{Problem, ProblemDocument},
+    problem::Problem,
 };
 use crate::{
     clock,
     context::Shared,
+    ids,
     store::{
         EventFilter, ReceiptFilter,
         model::{Receipt, TriggerEvent},
@@ -24,9 +25,9 @@ use crate::{
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(list_alias))
-        .routes(routes!(get, mark_processed))
+        .routes(routes!(list_events))
+        .routes(routes!(list_events_alias))
+        .routes(routes!(get_event, mark_processed))
         .routes(routes!(mark_processed_alias))
         .routes(routes!(list_receipts))
         .routes(routes!(get_receipt))
@@ -105,12 +106,16 @@ pub(super) struct EventParams {
     #[serde(rename = "type")]
     pub(super) event_type: Option<String>,
     /// Received at or after this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) from: Option<String>,
     /// Received before this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) to: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
+    #[param(minimum = 1, maximum = 100)]
     pub(super) limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     pub(super) cursor: Option<String>,
 }
 
@@ -120,7 +125,7 @@ pub(super) async fn find(
     caller: &Caller,
     params: EventParams,
 ) -> Result<Json<Listing<EventView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::EVENT, params.limit, params.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
         let read = text.map(|text| clock::parse_rfc3339(&text));
         read.transpose().map_err(|message| Problem::query(name, message))
@@ -139,8 +144,8 @@ pub(super) async fn find(
 
 /// List the project's events, newest first.
 #[utoipa::path(get, path = "/v1/trigger-events", tag = "Events", params(EventParams),
-    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list(
+    responses((status = 200, body = Listing<EventView>)))]
+async fn list_events(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<EventParams>,
@@ -150,8 +155,8 @@ async fn list(
 
 /// The same as `GET /v1/trigger-events`.
 #[utoipa::path(get, path = "/v1/triggers/events/all", tag = "Events", params(EventParams),
-    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list_alias(
+    responses((status = 200, body = Listing<EventView>)))]
+async fn list_events_alias(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<EventParams>,
@@ -161,8 +166,8 @@ async fn list_alias(
 
 /// Get an event.
 #[utoipa::path(get, path = "/v1/trigger-events/{id}", tag = "Events", params(("id" = String, Path, description = "`evt_…`")),
-    responses((status = 200, body = EventView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn get(
+    responses((status = 200, body = EventView)))]
+async fn get_event(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -173,7 +178,7 @@ async fn get(
 
 /// Mark an event processed. It stays readable until it expires; doing it again changes nothing.
 #[utoipa::path(delete, path = "/v1/trigger-events/{id}", tag = "Events", params(("id" = String, Path, description = "`evt_…`")),
-    responses((status = 200, body = EventView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = EventView)))]
 async fn mark_processed(
     State(context): State<Shared>,
     caller: Caller,
@@ -184,7 +189,7 @@ async fn mark_processed(
 
 /// The same as `DELETE /v1/trigger-events/{id}`.
 #[utoipa::path(delete, path = "/v1/triggers/events/{id}", tag = "Events", params(("id" = String, Path, description = "`evt_…`")),
-    responses((status = 200, body = EventView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = EventView)))]
 async fn mark_processed_alias(
     State(context): State<Shared>,
     caller: Caller,
@@ -277,20 +282,22 @@ struct ReceiptParams {
     /// Only receipts with this outcome.
     outcome: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
 /// List receipts: what became of every request that addressed a trigger, newest first.
 #[utoipa::path(get, path = "/v1/receipts", tag = "Receipts", params(ReceiptParams),
-    responses((status = 200, body = Listing<ReceiptView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = Listing<ReceiptView>)))]
 async fn list_receipts(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<ReceiptParams>,
 ) -> Result<Json<Listing<ReceiptView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::RECEIPT, params.limit, params.cursor.as_deref())?;
     let filter = ReceiptFilter { trigger: params.trigger, outcome: params.outcome };
     let rows = context.store.list_receipts(&caller.project_id, &filter, &page).await?;
     Ok(Json(listing(rows, &page, |row| &row.id, ReceiptView::from)))
@@ -298,7 +305,7 @@ async fn list_receipts(
 
 /// Get a receipt with the raw body.
 #[utoipa::path(get, path = "/v1/receipts/{id}", tag = "Receipts", params(("id" = String, Path, description = "`rcp_…`")),
-    responses((status = 200, body = ReceiptView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = ReceiptView)))]
 async fn get_receipt(
     State(context): State<Shared>,
     caller: Caller,

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::Caller,
     extract::{Id, Params},
-    problem::{Problem, ProblemDocument},
+    problem::Problem,
     triggers::find,
 };
 use crate::{clock, context::Shared, store::Bucket};
@@ -18,7 +18,7 @@ use crate::{clock, context::Shared, store::Bucket};
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(stats))
+    OpenApiRouter::new().routes(routes!(trigger_health)).routes(routes!(trigger_stats))
 }
 
 /// Whether a trigger is alive.
@@ -42,8 +42,8 @@ struct Health {
 
 /// Is it alive, and if not, why not?
 #[utoipa::path(get, path = "/v1/triggers/{id}/health", tag = "Triggers", params(("id" = String, Path, description = "`trg_…`")),
-    responses((status = 200, body = Health), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn health(
+    responses((status = 200, body = Health)))]
+async fn trigger_health(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -56,6 +56,7 @@ async fn health(
         (_, None) => Some(format!("the app `{}` is not loaded", trigger.app)),
         (Some(reason), _) => Some(reason.clone()),
         (None, _) if expired => Some("the subscription has expired".to_owned()),
+        (None, _) if trigger.status != "active" => Some(format!("it is {}", trigger.status)),
         (None, _) if trigger.last_proof_at.is_none() => {
             Some("no verified request has arrived yet".to_owned())
         }
@@ -78,6 +79,7 @@ async fn health(
 #[into_params(parameter_in = Query)]
 struct StatsParams {
     /// Hours back from now, 1 to 2160; 24 unless told. Beyond 72 the time line is by day.
+    #[param(minimum = 1, maximum = 2160)]
     hours: Option<i64>,
 }
 
@@ -97,8 +99,8 @@ struct StatsView {
 /// Counts by status, outcome and time.
 #[utoipa::path(get, path = "/v1/triggers/{id}/stats", tag = "Triggers",
     params(("id" = String, Path, description = "`trg_…`"), StatsParams),
-    responses((status = 200, body = StatsView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn stats(
+    responses((status = 200, body = StatsView)))]
+async fn trigger_stats(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,

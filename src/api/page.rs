@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::store::Page;
+use crate::{ids, store::Page};
 
 const DEFAULT: u32 = 50;
 const MOST: u32 = 100;
@@ -19,24 +19,26 @@ pub(super) struct Listing<T> {
     pub(super) next: Option<String>,
 }
 
-/// The page that `limit` and `cursor` ask for. It asks the store for one item more, which tells
+/// The page that `limit` and `cursor` ask for, of a list whose ids have this prefix. It asks the store for one item more, which tells
 /// whether there is a next page.
-pub(super) fn page(limit: Option<u32>, cursor: Option<&str>) -> Result<Page, Problem> {
+pub(super) fn page(
+    prefix: &str,
+    limit: Option<u32>,
+    cursor: Option<&str>,
+) -> Result<Page, Problem> {
     let limit = limit.unwrap_or(DEFAULT);
     if !(1..=MOST).contains(&limit) {
         return Err(Problem::query("limit", format!("give a number from 1 to {MOST}")));
     }
-    let after = cursor.map(read_cursor).transpose()?;
+    let after = cursor.map(|cursor| read_cursor(prefix, cursor)).transpose()?;
     Ok(Page { after, limit: limit + 1 })
 }
 
-fn read_cursor(cursor: &str) -> Result<String, Problem> {
+fn read_cursor(prefix: &str, cursor: &str) -> Result<String, Problem> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     bytes
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .filter(|id| {
-            !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        })
+        .filter(|id| ids::valid(prefix, id))
         .ok_or_else(|| Problem::query("cursor", "give the `next` of the page before, unchanged"))
 }
 
@@ -59,16 +61,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_leads_on_and_a_tampered_one_is_refused() {
-        let asked = page(Some(2), None).ok().unwrap_or_else(|| unreachable!("2 is a fine limit"));
-        let ids = ["evt_3", "evt_2", "evt_1"].map(str::to_owned).to_vec();
-        let first = listing(ids, &asked, |id| id, |id| id);
-        assert_eq!(first.data, ["evt_3", "evt_2"]);
-        let next = page(None, first.next.as_deref()).ok().and_then(|page| page.after);
-        assert_eq!(next.as_deref(), Some("evt_2"));
-        for bad in ["", "???", "ZXZ0XzI=", "JyBPUiAxPTE"] {
-            assert!(page(None, Some(bad)).is_err(), "{bad}");
+    fn a_cursor_leads_on_through_its_own_list() -> Result<(), Problem> {
+        let mut found: Vec<String> = (0..3).map(|_| ids::new(ids::EVENT)).collect();
+        found.reverse();
+        let asked = page(ids::EVENT, Some(2), None)?;
+        assert_eq!(asked.limit, 3, "one more, to know whether there is more");
+        let first = listing(found.clone(), &asked, |id| id, |id| id);
+        assert_eq!(first.data, found[..2]);
+        let cursor = first.next.as_deref();
+        assert_eq!(page(ids::EVENT, None, cursor)?.after.as_deref(), Some(found[1].as_str()));
+        assert!(page(ids::TRIGGER, None, cursor).is_err(), "of another list");
+        let last = listing(found[2..].to_vec(), &page(ids::EVENT, None, cursor)?, |id| id, |id| id);
+        assert_eq!((last.data, last.next), (found[2..].to_vec(), None));
+        Ok(())
+    }
+
+    #[test]
+    fn a_tampered_cursor_is_refused() {
+        let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+        let good = encode(&ids::new(ids::EVENT));
+        let cut = &good[..good.len() - 1];
+        let texts = ["", "???", "ZXZ0XzI=", cut, &encode("evt_2"), &encode("' OR 1=1"), "_____w"];
+        for bad in texts {
+            let told = page(ids::EVENT, None, Some(bad)).map(|page| page.after);
+            assert!(told.is_err(), "`{bad}` was taken as {told:?}");
         }
-        assert!(page(Some(0), None).is_err() && page(Some(101), None).is_err());
+    }
+
+    #[test]
+    fn a_limit_out_of_range_is_refused() {
+        for limit in [0, 101, u32::MAX] {
+            assert!(page(ids::EVENT, Some(limit), None).is_err(), "{limit}");
+        }
     }
 }

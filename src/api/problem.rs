@@ -81,6 +81,11 @@ impl Problem {
         self.status
     }
 
+    /// The fields at fault.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.document.errors
+    }
+
     /// Adds a header field to the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {

@@ -1,40 +1,42 @@
 //! Triggers: created and deleted together with their subscription at the provider.
 
+mod checks;
+
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use hearken_engine::{Catalogue, Filter, TriggerType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::checks::{check_config, check_description, check_filter, check_status, trigger_type};
 use super::{
     auth::Caller,
     events::{self, EventParams, EventView},
     extract::{Body, Id, Params},
     idempotency,
     page::{Listing, listing, page},
-    problem::{FieldError, Problem, ProblemDocument},
+    problem::Problem,
     projects::check_retention,
+    task::to_the_end,
 };
 use crate::{
     clock,
     context::Shared,
+    ids,
     lifecycle::{self, Created, Wanted},
     store::{TriggerFilter, TriggerPatch, model::Trigger},
 };
 
-const DESCRIPTION_CHARACTERS: usize = 2000;
-
 pub(super) fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(get, change, remove))
-        .routes(routes!(events))
+        .routes(routes!(create_trigger, list_triggers))
+        .routes(routes!(get_trigger, change_trigger, delete_trigger))
+        .routes(routes!(list_trigger_events))
 }
 
 /// A trigger.
@@ -115,6 +117,13 @@ impl From<Trigger> for TriggerView {
 /// What a new trigger is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "trigger": "ACME__PUSH",
+    "linked_account_id": "acc_06f9v2k8c1o7d3h5j9m2q4s6u0",
+    "config": { "owner": "octo", "repo": "hello" },
+    "filter": { "path": "$.ref", "equals": "refs/heads/main" },
+    "description": "Pushes to main",
+}))]
 struct NewTrigger {
     /// Trigger type, such as `ACME__PUSH`.
     trigger: String,
@@ -130,6 +139,7 @@ struct NewTrigger {
     #[serde(default)]
     description: String,
     /// Days its events are kept; the project's unless told.
+    #[schema(minimum = 1, maximum = 3650)]
     retention_days: Option<i64>,
 }
 
@@ -140,11 +150,9 @@ fn empty() -> Value {
 /// Create a trigger: checks the configuration, registers at the provider, and leaves nothing
 /// half-made if that fails.
 #[utoipa::path(post, path = "/v1/triggers", tag = "Triggers", request_body = NewTrigger,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.")),
-    responses((status = 201, body = TriggerView),
-        (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The provider failed, cannot be reached or did not answer in time.", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn create(
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request harmless.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 201, body = TriggerView)))]
+async fn create_trigger(
     State(context): State<Shared>,
     caller: Caller,
     headers: HeaderMap,
@@ -165,11 +173,11 @@ async fn create(
         description: new.description.clone(),
         retention_days: new.retention_days,
     };
-    let work = async {
+    let work = |context: Shared| async move {
         let Created { trigger, secret_to_enter } = lifecycle::create(&context, wanted).await?;
         Ok(TriggerView { verification_secret: secret_to_enter, ..TriggerView::from(trigger) })
     };
-    idempotency::once(&context, &caller, &headers, "trigger", &new, work).await
+    idempotency::once(context, &caller, &headers, "trigger", &new, work).await
 }
 
 /// Which triggers to list.
@@ -186,20 +194,22 @@ struct ListParams {
     /// Only triggers whose id, type or description contains this text.
     q: Option<String>,
     /// Items on a page, 1 to 100; 50 unless told.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
 /// List triggers, newest first.
 #[utoipa::path(get, path = "/v1/triggers", tag = "Triggers", params(ListParams),
-    responses((status = 200, body = Listing<TriggerView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn list(
+    responses((status = 200, body = Listing<TriggerView>)))]
+async fn list_triggers(
     State(context): State<Shared>,
     caller: Caller,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<TriggerView>>, Problem> {
-    let page = page(params.limit, params.cursor.as_deref())?;
+    let page = page(ids::TRIGGER, params.limit, params.cursor.as_deref())?;
     let filter = TriggerFilter {
         app: params.app,
         status: params.status,
@@ -213,8 +223,8 @@ async fn list(
 
 /// Get a trigger.
 #[utoipa::path(get, path = "/v1/triggers/{id}", tag = "Triggers", params(("id" = String, Path, description = "`trg_…`")),
-    responses((status = 200, body = TriggerView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn get(
+    responses((status = 200, body = TriggerView)))]
+async fn get_trigger(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -225,6 +235,7 @@ async fn get(
 /// What to change of a trigger.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "status": "paused" }))]
 struct TriggerChange {
     /// `paused` (requests are answered, but no event is stored) or `active`.
     status: Option<Switch>,
@@ -235,6 +246,7 @@ struct TriggerChange {
     /// New description.
     description: Option<String>,
     /// Days its events are kept from now on.
+    #[schema(minimum = 1, maximum = 3650)]
     retention_days: Option<i64>,
 }
 
@@ -251,16 +263,18 @@ enum Switch {
 /// Change a trigger: pause, resume, configuration, filter, description, retention.
 #[utoipa::path(patch, path = "/v1/triggers/{id}", tag = "Triggers", request_body = TriggerChange,
     params(("id" = String, Path, description = "`trg_…`")),
-    responses((status = 200, body = TriggerView), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn change(
+    responses((status = 200, body = TriggerView)))]
+async fn change_trigger(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
     Body(change): Body<TriggerChange>,
 ) -> Result<Json<TriggerView>, Problem> {
     let mut trigger = find(&context, &caller, &id).await?;
-    let new_config = change.config.filter(|config| *config != trigger.config);
+    check_status(&trigger, &change)?;
+    // What is broken is registered anew with the configuration it has, too.
+    let sound = matches!(trigger.status.as_str(), "active" | "paused");
+    let new_config = change.config.filter(|config| !sound || *config != trigger.config);
     if let Some(config) = &new_config {
         let catalogue = context.catalogue.snapshot();
         check_config(trigger_type(&catalogue, &trigger.name)?, config)?;
@@ -271,7 +285,9 @@ async fn change(
     change.description.as_deref().map(check_description).transpose()?;
     change.retention_days.map(check_retention).transpose()?;
     if let Some(config) = new_config {
-        trigger = lifecycle::reconfigure(&context, trigger, config).await?;
+        let context = context.clone();
+        let work = async move { lifecycle::reconfigure(&context, trigger, config).await };
+        trigger = to_the_end(work).await?;
     }
     let (project, now) = (&caller.project_id, clock::now());
     if let Some(switch) = change.status {
@@ -305,24 +321,23 @@ struct DeleteParams {
 /// Delete a trigger and its subscription at the provider. Its events stay until they expire.
 #[utoipa::path(delete, path = "/v1/triggers/{id}", tag = "Triggers",
     params(("id" = String, Path, description = "`trg_…`"), DeleteParams),
-    responses((status = 204), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn remove(
+    responses((status = 204)))]
+async fn delete_trigger(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
     Params(params): Params<DeleteParams>,
 ) -> Result<StatusCode, Problem> {
     let trigger = find(&context, &caller, &id).await?;
-    lifecycle::delete(&context, trigger, params.force).await?;
+    to_the_end(async move { lifecycle::delete(&context, trigger, params.force).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// List a trigger's events, newest first.
 #[utoipa::path(get, path = "/v1/triggers/{id}/events", tag = "Triggers",
     params(("id" = String, Path, description = "`trg_…`"), EventParams),
-    responses((status = 200, body = Listing<EventView>), (status = "4XX", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn events(
+    responses((status = 200, body = Listing<EventView>)))]
+async fn list_trigger_events(
     State(context): State<Shared>,
     caller: Caller,
     Id(id): Id,
@@ -339,42 +354,4 @@ pub(super) async fn find(context: &Shared, caller: &Caller, id: &str) -> Result<
 
 fn unknown() -> Problem {
     Problem::not_found("there is no trigger with this id")
-}
-
-fn trigger_type<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c TriggerType, Problem> {
-    let known = || catalogue.apps().flat_map(|app| app.triggers());
-    known().find(|kind| kind.name == name).ok_or_else(|| {
-        let near = hearken_engine::nearest(name, known().map(|kind| kind.name.as_str()));
-        let hint = near.map_or_else(
-            || "; see GET /v1/apps for what there is".to_owned(),
-            |near| format!("; did you mean `{near}`?"),
-        );
-        Problem::field("/trigger", format!("there is no trigger type `{name}`{hint}"))
-    })
-}
-
-fn check_config(kind: &TriggerType, config: &Value) -> Result<(), Problem> {
-    let violations = kind.check_config(config);
-    if violations.is_empty() { Ok(()) } else { Err(Problem::violations("/config", violations)) }
-}
-
-fn check_filter(filter: &Value) -> Result<(), Problem> {
-    Filter::compile(filter).map(drop).map_err(|error| {
-        let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
-        let field = format!("/filter{}", error.pointer);
-        let message = format!("{}.{hint}", error.message.trim_end_matches('.'));
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_field",
-            format!("{field}: {message}"),
-        )
-        .with_errors(vec![FieldError { field, message }])
-    })
-}
-
-fn check_description(description: &str) -> Result<(), Problem> {
-    if description.chars().count() <= DESCRIPTION_CHARACTERS {
-        return Ok(());
-    }
-    Err(Problem::field("/description", format!("give at most {DESCRIPTION_CHARACTERS} characters")))
 }

@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// A trigger's app, and everything its script may know of it.
+#[derive(Clone)]
 pub(super) struct Call {
     pub(super) app: Arc<App>,
     egress: Egress,
@@ -75,6 +76,12 @@ impl Call {
             }
         };
         Ok(Self::new(context, app, trigger, secret, account))
+    }
+
+    /// The same calls for the subscription that was made just now.
+    pub(super) fn registered_as(&self, external_id: Option<String>, state: Value) -> Self {
+        let context = LifecycleContext { external_id, state, ..self.context.clone() };
+        Self { app: self.app.clone(), egress: self.egress.clone(), context }
     }
 
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod changes;
 mod corpus;
 mod crash;
 mod edge;
@@ -11,5 +12,6 @@ mod isolation;
 mod receiving;
 mod registration;
 mod reload;
+mod roles;
 mod support;
 mod tenancy;

@@ -134,6 +134,7 @@ function answer(response, status, body) {
 function misbehave(fault, request, url, body, response) {
   if (fault.apply) serve(request, url, body, new http.ServerResponse(request));
   if (fault.hang) return undefined;
+  if (fault.delay) return setTimeout(() => serve(request, url, body, response), fault.delay);
   if (fault.reset) return request.socket.resetAndDestroy();
   if (fault.html === undefined) return answer(response, fault.status, fault.body);
   response.statusCode = fault.status;
