@@ -66,7 +66,8 @@ async fn keys_are_managed_within_their_role(database: &Database) {
     assert_eq!(server.call(Method::DELETE, &path, None).await.0, 204);
     let (status, _) = server.call_as(&foreign, Method::GET, "/v1/apps", None).await;
     assert_eq!(status, 401, "at once");
-    assert_eq!(server.get("/v1/apps").await["data"][0]["slug"], "github", "root goes on");
+    let apps = server.get("/v1/apps").await["data"].as_array().map_or(0, Vec::len);
+    assert!(apps > 0, "root goes on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
