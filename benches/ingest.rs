@@ -7,7 +7,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
-mod support;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/server.rs"]
+mod server;
 
 use std::{env, time::Duration};
 
@@ -17,7 +20,8 @@ use sha2::Sha256;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use support::{KEY, Round, Target, database, load, median, serve, spawn, trigger, write_app};
+use load::{Round, Target, load, median, trigger, write_app};
+use server::{KEY, database, serve, spawn};
 
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 3;

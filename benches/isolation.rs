@@ -7,13 +7,17 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
-mod support;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/server.rs"]
+mod server;
 
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use support::{Round, Target, database, load, median, serve, trigger, write_app};
+use load::{Round, Target, load, median, trigger, write_app};
+use server::{database, serve};
 
 const CONNECTIONS: usize = 4;
 const ROUNDS: usize = 5;

@@ -4,8 +4,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    num::NonZeroUsize,
+    panic::resume_unwind,
     path::Path,
     sync::Arc,
+    thread,
 };
 
 use crate::{
@@ -40,12 +43,14 @@ impl Catalogue {
                 return next;
             }
         };
-        for slug in slugs {
-            let last_good = previous.and_then(|old| old.apps.get(&slug));
-            match load_app(root, &slug, last_good) {
+        let last_good = |slug: &str| previous.and_then(|old| old.apps.get(slug));
+        let slugs: Vec<String> = slugs.into_iter().collect();
+        let loaded = in_parallel(&slugs, |slug| load_app(root, slug, last_good(slug)));
+        for (slug, loaded) in slugs.into_iter().zip(loaded) {
+            match loaded {
                 Ok(app) => drop(next.apps.insert(slug, app)),
                 Err(problems) => {
-                    if let Some(app) = last_good {
+                    if let Some(app) = last_good(&slug) {
                         next.apps.insert(slug.clone(), app.clone());
                     }
                     next.problems.insert(slug, problems);
@@ -81,6 +86,21 @@ impl Catalogue {
         }
         self.problems.insert(ROOT.to_owned(), vec![Problem::new(".", message)]);
     }
+}
+
+/// What `work` gives for each item, in their order, on as many threads as there are cores.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = items.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let work = &work;
+        let parts: Vec<_> = items
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        let joined = parts.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.flat_map(|part| part.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 fn load_app(

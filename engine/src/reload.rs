@@ -25,7 +25,7 @@ use tracing::warn;
 use crate::{Catalogue, Problem};
 
 /// Quiet time after the last report before the folder is read.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(100);
 /// Longest time reports may keep the folder from being read.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A look without any report.
@@ -144,6 +144,14 @@ impl LiveCatalogue {
     }
 
     fn follow(&self, stop: &AtomicBool, notices: &Receiver<()>, on_change: &impl Fn(&Reload)) {
+        let look = || {
+            let reload = self.reload();
+            if !reload.is_empty() {
+                on_change(&reload);
+            }
+        };
+        // What changed since the folder was loaded was not watched yet.
+        look();
         let mut looked = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             let changed = match notices.recv_timeout(QUIET) {
@@ -161,10 +169,7 @@ impl LiveCatalogue {
                 continue;
             }
             looked = Instant::now();
-            let reload = self.reload();
-            if !reload.is_empty() {
-                on_change(&reload);
-            }
+            look();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! JSON Schema, compiled once, with violations told as sentences. The only file that names the
 //! schema library. A schema never reaches the network or the file system: remote references are
-//! refused, and patterns run on an engine whose time is linear in the input.
+//! refused, and patterns run on an engine whose time grows no faster than the input.
 
 use jsonschema::{
     Draft, PatternOptions, ValidationError, Validator,

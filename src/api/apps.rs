@@ -1,6 +1,6 @@
 //! Apps: what can be listened to, and what is wrong with a definition.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use hearken_engine::{
@@ -120,9 +120,11 @@ struct TriggerTypeView {
     /// One sentence.
     description: String,
     /// JSON Schema of the configuration.
-    config_schema: Value,
+    #[schema(value_type = Value)]
+    config_schema: Arc<Value>,
     /// JSON Schema of the events' data.
-    payload_schema: Value,
+    #[schema(value_type = Value)]
+    payload_schema: Arc<Value>,
     /// Data of an example event, taken from the app's samples.
     sample: Option<Value>,
 }

@@ -1,7 +1,7 @@
 //! From text to a compiled app: every check of a folder, in the order in which its author would
 //! want to hear of what is wrong.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
@@ -24,15 +24,15 @@ static FORM: LazyLock<Schema> = LazyLock::new(|| {
 
 /// Checks and compiles a folder.
 pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
-    let mut checks = Checks { folder: &folder, problems: Vec::new() };
+    let mut checks = Checks { folder: &folder, problems: Vec::new(), schemas: Vec::new() };
     let definition = checks.definition();
     let script = checks.script();
-    let (Some(definition), Some(script)) = (definition, script) else {
+    let (Some(mut definition), Some(script)) = (definition, script) else {
         return Err(checks.problems);
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
-    let triggers = checks.triggers(&definition);
+    let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
             version: folder.version(),
@@ -51,6 +51,8 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
 struct Checks<'f> {
     folder: &'f Folder,
     problems: Vec<Problem>,
+    /// The good schemas so far, because many triggers share one.
+    schemas: Vec<Arc<Value>>,
 }
 
 impl Checks<'_> {
@@ -183,8 +185,7 @@ impl Checks<'_> {
         }
     }
 
-    fn triggers(&mut self, definition: &Definition) -> Vec<TriggerType> {
-        let triggers = &definition.triggers;
+    fn triggers(&mut self, triggers: &[Trigger]) -> Vec<TriggerType> {
         for (index, trigger) in triggers.iter().enumerate() {
             if triggers.iter().take(index).any(|earlier| earlier.name == trigger.name) {
                 let message = format!("another trigger is named `{}`", trigger.name);
@@ -207,26 +208,31 @@ impl Checks<'_> {
             })
             .ok();
         let config = self.schema(&at("config"), &trigger.config);
-        let payload_schema = self.payload(&at("payload"), &trigger.payload)?;
-        let payload = self.schema(&at("payload"), &payload_schema);
+        let payload = self.payload(&at("payload"), &trigger.payload)?;
+        let payload = self.schema(&at("payload"), &payload);
         let slug = &self.folder.slug;
         Some(TriggerType {
             name: format!("{}__{}", slug.to_uppercase().replace('-', "_"), trigger.name),
             event_type: format!("{slug}.{}", trigger.event_type),
             title: trigger.title.clone(),
             description: trigger.description.clone(),
-            config_schema: trigger.config.clone(),
-            payload_schema,
+            config_schema: config?,
+            payload_schema: payload?,
             matches: matches?,
-            config: config?,
-            payload: payload?,
         })
     }
 
-    fn schema(&mut self, pointer: &str, source: &Value) -> Option<Schema> {
-        Schema::compile(source)
-            .map_err(|error| self.note(&format!("{pointer}{}", error.pointer), error.message, None))
-            .ok()
+    fn schema(&mut self, pointer: &str, source: &Value) -> Option<Arc<Value>> {
+        if let Some(known) = self.schemas.iter().find(|known| known.as_ref() == source) {
+            return Some(known.clone());
+        }
+        if let Err(error) = Schema::compile(source) {
+            self.note(&format!("{pointer}{}", error.pointer), error.message, None);
+            return None;
+        }
+        let schema = Arc::new(source.clone());
+        self.schemas.push(schema.clone());
+        Some(schema)
     }
 
     /// The payload schema itself, or the one in the file it refers to.
