@@ -43,7 +43,7 @@ pub struct Definition {
     /// Handshakes, answered natively.
     #[serde(default)]
     pub challenges: Vec<Challenge>,
-    /// The trigger types.
+    /// The trigger types as written; taken out of a loaded app, which holds them compiled.
     pub triggers: Vec<Trigger>,
 }
 

@@ -110,7 +110,8 @@ impl Scheme {
     /// Header fields (lower case) whose value is a credential that could be used again.
     pub fn secret_carriers(&self) -> Vec<String> {
         let tokens = self.alternatives.iter().filter(|one| one.kind == Kind::Token);
-        tokens.filter_map(|one| one.source.header().map(str::to_ascii_lowercase)).collect()
+        let headers = tokens.flat_map(|one| one.source.headers());
+        headers.map(|name| name.to_ascii_lowercase()).collect()
     }
 }
 
@@ -151,41 +152,61 @@ impl Description {
         self.check_age(timestamp.as_deref(), request.received_at)
     }
 
-    /// The text that carries the signature; exactly one.
-    fn carried(&self, request: &Request) -> Result<String, Rejection> {
-        let place = self.source.to_string();
-        let name;
-        let mut values: Vec<&str> = match &self.source {
-            Source::Header(header) => {
-                name = header.to_ascii_lowercase();
-                request.headers.all(&name).collect()
+    /// The texts that carry signatures: one in each place that has any.
+    fn carried(&self, request: &Request) -> Result<Vec<String>, Rejection> {
+        let mut carried = Vec::new();
+        let mut look = |values: Vec<&str>| match values.as_slice() {
+            [] => Ok(()),
+            [value] => {
+                carried.extend(Some(value.trim().to_owned()).filter(|text| !text.is_empty()));
+                Ok(())
+            }
+            _ => Err(Rejection::DuplicateSignature(self.source.to_string())),
+        };
+        match &self.source {
+            Source::Headers(names) => {
+                for name in names {
+                    look(request.headers.all(&name.to_ascii_lowercase()).collect())?;
+                }
             }
             Source::Query(name) => {
                 let pairs = request.query.iter().filter(|(key, _)| key == name);
-                pairs.map(|(_, value)| value.as_str()).collect()
+                look(pairs.map(|(_, value)| value.as_str()).collect())?;
             }
-        };
-        match (values.pop(), values.is_empty()) {
-            (Some(_), false) => Err(Rejection::DuplicateSignature(place)),
-            (Some(value), true) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
-            _ => Err(Rejection::MissingSignature(place)),
+            Source::Body(field) => {
+                look(body_field(request, field).as_deref().into_iter().collect())?;
+            }
+            Source::Basic => {
+                let values: Vec<&str> = request.headers.all("authorization").collect();
+                look(values)?;
+                carried = carried.iter().filter_map(|text| basic_credentials(text)).collect();
+            }
         }
+        if carried.is_empty() {
+            return Err(Rejection::MissingSignature(self.source.to_string()));
+        }
+        Ok(carried)
     }
 
-    /// The decoded signatures in the carried text.
-    fn candidates(&self, carried: &str) -> Result<Vec<Vec<u8>>, Rejection> {
-        let texts: Vec<&str> = match (&self.pair, &self.separator) {
-            (Some(key), _) => pairs(carried, self.separator.as_deref(), key),
-            (None, Some(separator)) => carried.split(separator.as_str()).collect(),
-            (None, None) => vec![carried],
+    /// The decoded signatures in the carried texts.
+    fn candidates(&self, carried: &[String]) -> Result<Vec<Vec<u8>>, Rejection> {
+        let split = |text: &'_ str| -> Vec<String> {
+            match (&self.pair, &self.separator) {
+                (Some(key), separator) => {
+                    pairs(text, separator.as_deref(), key).into_iter().map(str::to_owned).collect()
+                }
+                (None, Some(separator)) => {
+                    text.split(separator.as_str()).map(str::to_owned).collect()
+                }
+                (None, None) => vec![text.to_owned()],
+            }
         };
-        let with_prefix = texts
+        let decoded: Vec<Vec<u8>> = carried
             .iter()
-            .map(|text| text.trim())
-            .filter_map(|text| text.strip_prefix(self.prefix.as_str()));
-        let decoded: Vec<Vec<u8>> = with_prefix
+            .flat_map(|text| split(text))
+            .filter_map(|text| text.trim().strip_prefix(self.prefix.as_str()).map(str::to_owned))
             .take(CANDIDATES)
-            .filter_map(|text| self.decode(text))
+            .filter_map(|text| self.decode(&text))
             .filter(|bytes| !bytes.is_empty())
             .collect();
         if decoded.is_empty() {
@@ -213,7 +234,7 @@ impl Description {
         request: &Request,
         secret: &SecretString,
     ) -> Result<Vec<(String, String)>, SchemeError> {
-        let Source::Header(name) = &self.source else {
+        let Some(name) = self.source.headers().first() else {
             return Err(SchemeError {
                 field: "header".to_owned(),
                 message: "only a signature in a header field can be made here".to_owned(),
@@ -261,6 +282,29 @@ fn pairs<'a>(text: &'a str, separator: Option<&str>, key: &str) -> Vec<&'a str> 
         .filter(|(name, _)| name.trim() == key)
         .map(|(_, value)| value.trim())
         .collect()
+}
+
+/// `user:password` of an `Authorization` field of the scheme Basic (RFC 7617).
+fn basic_credentials(field: &str) -> Option<String> {
+    let (scheme, encoded) = field.split_once(' ')?;
+    let decoded = Encoding::Base64.decode(encoded.trim())?;
+    scheme.eq_ignore_ascii_case("basic").then(|| String::from_utf8(decoded).ok())?
+}
+
+/// A field of the body as text: by JSON pointer, or by the name of a form field. Only for schemes
+/// that put something they sign, or the signature itself, into the body.
+fn body_field(request: &Request, field: &str) -> Option<String> {
+    if !field.starts_with('/') {
+        let mut fields = url::form_urlencoded::parse(&request.body);
+        return fields.find(|(name, _)| name == field).map(|(_, value)| value.into_owned());
+    }
+    let body: Value = serde_json::from_slice(&request.body).ok()?;
+    match body.pointer(field)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
 }
 
 /// Whether `given` is one of the secrets; takes as long whichever it is.

@@ -314,13 +314,68 @@ fn tokens_and_pairs() {
     assert_eq!(with(&format!("t=1700000000,v1={good}"), NOW + 301).unwrap_err().code(), "stale");
 }
 
+/// What payment and mail providers do: the signature in the body, over fields of the body; a
+/// password; one of several headers; a time in words.
+#[test]
+fn signatures_in_other_places() {
+    // python3 -c 'import hmac;print(hmac.new(b"key",b"1700000000tok","sha256").hexdigest())'
+    let good = "034f80794eb775260bdd55684adc5dd7e94045a10ad8ba1e5c65df9d037d0790";
+    let mailed = scheme(&json!({
+        "kind": "hmac", "body": "/signature/signature", "message": "{timestamp}{field:/signature/token}",
+        "timestamp": { "body": "/signature/timestamp" },
+    }));
+    let body = |signature: &str, token: &str| {
+        json!({ "signature": { "timestamp": "1700000000", "token": token, "signature": signature } }).to_string()
+    };
+    let with =
+        |body: String| mailed.verify(&request(&[], body.as_bytes(), NOW), &secrets(&["key"]));
+    assert!(with(body(good, "tok")).is_ok());
+    assert_eq!(with(body(good, "tok2")), Err(Rejection::BadSignature));
+    assert_eq!(with("not JSON".to_owned()).unwrap_err().code(), "missing_signature");
+
+    let basic = scheme(&json!({ "kind": "token", "basic": true }));
+    let with = |field: &str| {
+        basic.verify(&request(&[("Authorization", field)], b"", NOW), &secrets(&["user:pass"]))
+    };
+    assert_eq!(with("Basic dXNlcjpwYXNz"), Ok("token"));
+    assert_eq!(with("Basic dXNlcjpwYXN6"), Err(Rejection::BadSignature));
+    assert_eq!(with("Bearer dXNlcjpwYXNz").unwrap_err().code(), "missing_signature");
+    assert_eq!(with("Basic ???").unwrap_err().code(), "missing_signature");
+
+    let several = scheme(&json!({ "kind": "hmac", "header": ["X-S-1", "X-S-2"] }));
+    let zeros = "0".repeat(64);
+    let with = |headers: &[(&str, &str)]| {
+        several.verify(&request(headers, b"Hello, World!", NOW), &secrets(&[SECRET]))
+    };
+    assert!(with(&[("X-S-1", &zeros), ("X-S-2", PUBLISHED)]).is_ok());
+    assert_eq!(with(&[("X-S-1", &zeros)]), Err(Rejection::BadSignature));
+
+    let iso = scheme(&json!({
+        "kind": "hmac", "header": "X-S", "message": "{timestamp}:{body}", "timestamp": { "header": "X-T", "unit": "iso" },
+    }));
+    // python3 -c 'import hmac;print(hmac.new(b"key",b"2023-11-14T22:13:20Z:{}","sha256").hexdigest())'
+    let good = "222268a030a7a6cd59df3891d3f222303fec7568a7a474db669bae1ca4f6696e";
+    let with = |now: i64| {
+        let headers = [("X-S", good), ("X-T", "2023-11-14T22:13:20Z")];
+        iso.verify(&request(&headers, b"{}", now), &secrets(&["key"]))
+    };
+    assert!(with(NOW).is_ok());
+    assert_eq!(with(NOW + 301).unwrap_err().code(), "stale");
+}
+
 #[test]
 fn descriptions_that_are_wrong_say_where() {
     let cases = [
         (json!("hmac"), ""),
         (json!({ "kind": "hmac" }), "header"),
         (json!({ "kind": "hmca", "header": "X" }), "kind"),
-        (json!({ "kind": "jwt", "header": "X" }), "kind"),
+        (
+            json!({ "kind": "jwt", "header": "X", "public_key": { "jwks": "https://x.example" }, "jwt": { "audience": "a" } }),
+            "kind",
+        ),
+        (json!({ "kind": "jwt", "header": "X", "jwt": { "odience": "a" } }), "jwt"),
+        (json!({ "kind": "ed25519", "header": "X" }), "public_key"),
+        (json!({ "kind": "ed25519", "header": "X", "public_key": { "secret": "hex" } }), "kind"),
         (json!({ "kind": "hmac", "header": "X", "algoritm": "sha256" }), "algoritm"),
         (json!({ "kind": "hmac", "header": "X", "algorithm": "sha3" }), "algorithm"),
         (json!({ "kind": "hmac", "header": "X", "message": "{body" }), "message"),

@@ -35,9 +35,10 @@ pub(super) enum Kind {
     StandardWebhooks,
 }
 
-/// Families that providers use and this version does not run yet.
-const LATER: [&str; 5] = ["ed25519", "ecdsa", "rsa", "jwt", "certificate"];
-const KINDS: [&str; 4] = ["hmac", "digest", "token", "standard_webhooks"];
+/// Families that can be described, and that this version does not run yet.
+const LATER: [&str; 4] = ["ed25519", "ecdsa", "rsa", "jwt"];
+const KINDS: [&str; 8] =
+    ["hmac", "digest", "token", "standard_webhooks", "ed25519", "ecdsa", "rsa", "jwt"];
 
 /// What a script may write.
 #[derive(Debug, Default, Deserialize)]
@@ -45,8 +46,10 @@ const KINDS: [&str; 4] = ["hmac", "digest", "token", "standard_webhooks"];
 struct Written {
     kind: String,
     algorithm: Option<Algorithm>,
-    header: Option<String>,
+    header: Option<OneOrMore>,
     query: Option<String>,
+    body: Option<String>,
+    basic: bool,
     prefix: String,
     encoding: Option<Encoding>,
     separator: Option<String>,
@@ -55,13 +58,52 @@ struct Written {
     key: KeyForm,
     timestamp: Option<Clock>,
     header_prefix: Option<String>,
+    public_key: Option<PublicKey>,
+    jwt: Option<Claims>,
 }
 
-const FIELDS: [&str; 12] = [
+/// One header field, or several of which any may carry a good signature.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// Where the public key of an asymmetric scheme comes from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(dead_code, reason = "checked when an app is loaded; this version does not run it yet")]
+enum PublicKey {
+    /// The trigger's secret is the key, in this encoding.
+    Secret(String),
+    /// A certificate at the URL in this place, on one of these hosts only.
+    Certificate { header: Option<String>, body: Option<String>, hosts: Vec<String> },
+    /// A set of keys (RFC 7517) at this URL.
+    Jwks(String),
+}
+
+/// What a signed token must say.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Claims {
+    issuer: Option<String>,
+    audience: Option<String>,
+    email: Option<String>,
+    /// Claim that holds the hash of the body.
+    body_hash: Option<String>,
+    algorithms: Vec<String>,
+}
+
+const FIELDS: [&str; 16] = [
     "kind",
     "algorithm",
     "header",
     "query",
+    "body",
+    "basic",
+    "public_key",
+    "jwt",
     "prefix",
     "encoding",
     "separator",
@@ -150,15 +192,21 @@ impl Encoding {
 /// Where the signature stands.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
-    Header(String),
+    /// Any of these header fields, each at most once.
+    Headers(Vec<String>),
     Query(String),
+    /// A field of the body: a JSON pointer, or the name of a form field.
+    Body(String),
+    /// HTTP basic authentication; the secret is `user:password`.
+    Basic,
 }
 
 impl Source {
-    pub(super) fn header(&self) -> Option<&str> {
+    /// The header fields it may stand in.
+    pub(super) fn headers(&self) -> &[String] {
         match self {
-            Self::Header(name) => Some(name),
-            Self::Query(_) => None,
+            Self::Headers(names) => names,
+            Self::Query(_) | Self::Body(_) | Self::Basic => &[],
         }
     }
 }
@@ -166,8 +214,10 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Header(name) => write!(f, "the header `{name}`"),
+            Self::Headers(names) => write!(f, "the header `{}`", names.join("` or `")),
             Self::Query(name) => write!(f, "the query parameter `{name}`"),
+            Self::Body(field) => write!(f, "the field `{field}` of the body"),
+            Self::Basic => f.write_str("the header `Authorization`, scheme Basic"),
         }
     }
 }
@@ -189,6 +239,9 @@ pub(super) struct Clock {
     /// Header field that holds it.
     #[serde(default)]
     pub(super) header: Option<String>,
+    /// Field of the body that holds it: a JSON pointer, or the name of a form field.
+    #[serde(default)]
+    pub(super) body: Option<String>,
     /// Key of the pair that holds it, in the text that carries the signature.
     #[serde(default)]
     pub(super) pair: Option<String>,
@@ -212,6 +265,8 @@ pub(super) enum Unit {
     S,
     /// Milliseconds since the epoch.
     Ms,
+    /// RFC 3339.
+    Iso,
 }
 
 fn wrong(field: &str, message: impl Into<String>, hint: Option<&str>) -> SchemeError {
@@ -247,11 +302,13 @@ impl Description {
             "token" => Kind::Token,
             "standard_webhooks" => return Ok(standard_webhooks(written.header_prefix.as_deref())),
             later if LATER.contains(&later) => {
-                return Err(wrong(
-                    "kind",
-                    format!("`{later}` is not supported by this version yet"),
-                    None,
-                ));
+                let needs_key = written.public_key.is_none() && later != "jwt";
+                if needs_key {
+                    let message = format!("`{later}` needs a `public_key`");
+                    return Err(wrong("public_key", message, None));
+                }
+                let message = format!("`{later}` is not supported by this version yet");
+                return Err(wrong("kind", message, None));
             }
             other => {
                 let near = did_you_mean(other, KINDS.into_iter());
@@ -259,14 +316,7 @@ impl Description {
                 return Err(wrong("kind", message, None));
             }
         };
-        let source = match (written.header, written.query) {
-            (Some(name), None) => Source::Header(name),
-            (None, Some(name)) => Source::Query(name),
-            _ => {
-                let message = "say where the signature stands: in a `header` or in the `query`";
-                return Err(wrong("header", message, None));
-            }
-        };
+        let source = source(written.header, written.query, written.body, written.basic)?;
         let message = written.message.as_deref().unwrap_or("{body}");
         let message = Message::parse(message).map_err(|why| wrong("message", why, None))?;
         if message.needs_timestamp() && written.timestamp.is_none() {
@@ -274,9 +324,9 @@ impl Description {
             return Err(wrong("timestamp", message, None));
         }
         if let Some(clock) = &written.timestamp
-            && clock.header.is_some() == clock.pair.is_some()
+            && [&clock.header, &clock.pair, &clock.body].into_iter().flatten().count() != 1
         {
-            return Err(wrong("timestamp", "give either a `header` or a `pair`", None));
+            return Err(wrong("timestamp", "give one of `header`, `pair` and `body`", None));
         }
         Ok(Self {
             kind,
@@ -293,6 +343,29 @@ impl Description {
     }
 }
 
+fn source(
+    header: Option<OneOrMore>,
+    query: Option<String>,
+    body: Option<String>,
+    basic: bool,
+) -> Result<Source, SchemeError> {
+    let headers = header.map(|names| match names {
+        OneOrMore::One(name) => vec![name],
+        OneOrMore::More(names) => names,
+    });
+    match (headers, query, body, basic) {
+        (Some(names), None, None, false) if !names.is_empty() => Ok(Source::Headers(names)),
+        (None, Some(name), None, false) => Ok(Source::Query(name)),
+        (None, None, Some(field), false) => Ok(Source::Body(field)),
+        (None, None, None, true) => Ok(Source::Basic),
+        _ => {
+            let message =
+                "say where the signature stands: one of `header`, `query`, `body` and `basic`";
+            Err(wrong("header", message, None))
+        }
+    }
+}
+
 /// Standard Webhooks 1.0.0: HMAC-SHA256 over `{id}.{timestamp}.{body}`, several signatures
 /// separated by spaces, each after `v1,`.
 fn standard_webhooks(header_prefix: Option<&str>) -> Description {
@@ -301,7 +374,7 @@ fn standard_webhooks(header_prefix: Option<&str>) -> Description {
     Description {
         kind: Kind::StandardWebhooks,
         algorithm: Algorithm::Sha256,
-        source: Source::Header(format!("{prefix}signature")),
+        source: Source::Headers(vec![format!("{prefix}signature")]),
         prefix: "v1,".to_owned(),
         encoding: Encoding::Base64,
         separator: Some(" ".to_owned()),
@@ -310,6 +383,7 @@ fn standard_webhooks(header_prefix: Option<&str>) -> Description {
         key: KeyForm { encoding: Some(Encoding::Base64), strip_prefix: "whsec_".to_owned() },
         timestamp: Some(Clock {
             header: Some(format!("{prefix}timestamp")),
+            body: None,
             pair: None,
             unit: Unit::S,
             tolerance: tolerance(),

@@ -1,6 +1,7 @@
 //! The arithmetic of symmetric schemes, and the window against replay.
 
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use md5::Md5;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
@@ -37,22 +38,21 @@ impl Description {
     pub(super) fn timestamp_text(
         &self,
         request: &Request,
-        carried: &str,
+        carried: &[String],
     ) -> Result<Option<String>, Rejection> {
-        let Some(clock) = &self.timestamp else {
-            return Ok(None);
-        };
-        let place = clock.header.as_ref().or(clock.pair.as_ref()).cloned().unwrap_or_default();
-        let text = match (&clock.header, &clock.pair) {
-            (Some(header), _) => {
-                let name = header.to_ascii_lowercase();
-                let mut values = request.headers.all(&name);
-                values.next().filter(|_| values.next().is_none()).map(str::to_owned)
-            }
-            (None, Some(key)) => super::pairs(carried, self.separator.as_deref(), key)
-                .first()
-                .map(|&text| text.to_owned()),
-            (None, None) => None,
+        let Some(clock) = &self.timestamp else { return Ok(None) };
+        let places = [&clock.header, &clock.pair, &clock.body];
+        let place = places.into_iter().flatten().next().cloned().unwrap_or_default();
+        let text = if let Some(header) = &clock.header {
+            let name = header.to_ascii_lowercase();
+            let mut values = request.headers.all(&name);
+            values.next().filter(|_| values.next().is_none()).map(str::to_owned)
+        } else if let Some(key) = &clock.pair {
+            let separator = self.separator.as_deref();
+            let found = carried.iter().find_map(|text| super::pairs(text, separator, key).pop());
+            found.map(str::to_owned)
+        } else {
+            clock.body.as_ref().and_then(|field| super::body_field(request, field))
         };
         text.map(|text| Some(text.trim().to_owned())).ok_or(Rejection::BadTimestamp(place))
     }
@@ -66,12 +66,8 @@ impl Description {
         let (Some(clock), Some(text)) = (&self.timestamp, text) else {
             return Ok(());
         };
-        let expected = match clock.unit {
-            Unit::S => "seconds since the epoch",
-            Unit::Ms => "milliseconds since the epoch",
-        };
-        let number: i64 = text.parse().map_err(|_| Rejection::BadTimestamp(expected.to_owned()))?;
-        let signed_at = clock.micros(number);
+        let signed_at =
+            clock.read(text).ok_or_else(|| Rejection::BadTimestamp(clock.form().to_owned()))?;
         let skew = received_at.saturating_sub(signed_at);
         if skew.saturating_abs() > clock.tolerance.saturating_mul(MICROS) {
             return Err(Rejection::Stale {
@@ -84,11 +80,21 @@ impl Description {
 }
 
 impl Clock {
-    fn micros(&self, number: i64) -> Micros {
-        number.saturating_mul(match self.unit {
-            Unit::S => MICROS,
-            Unit::Ms => 1000,
-        })
+    fn form(&self) -> &'static str {
+        match self.unit {
+            Unit::S => "seconds since the epoch",
+            Unit::Ms => "milliseconds since the epoch",
+            Unit::Iso => "a time such as 2026-11-24T10:00:00Z",
+        }
+    }
+
+    fn read(&self, text: &str) -> Option<Micros> {
+        let number = || text.parse::<i64>().ok();
+        match self.unit {
+            Unit::S => number().map(|seconds| seconds.saturating_mul(MICROS)),
+            Unit::Ms => number().map(|millis| millis.saturating_mul(1000)),
+            Unit::Iso => text.parse().ok().map(Timestamp::as_microsecond),
+        }
     }
 
     /// A time as the provider would write it.
@@ -96,6 +102,7 @@ impl Clock {
         match self.unit {
             Unit::S => (micros / MICROS).to_string(),
             Unit::Ms => (micros / 1000).to_string(),
+            Unit::Iso => Timestamp::from_microsecond(micros).unwrap_or_default().to_string(),
         }
     }
 }

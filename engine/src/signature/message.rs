@@ -16,6 +16,7 @@ enum Part {
     PathAndQuery,
     Header(String),
     Query(String),
+    Field(String),
     SortedForm,
 }
 
@@ -25,7 +26,7 @@ pub(super) struct Parts<'r> {
     pub(super) timestamp: Option<&'r str>,
 }
 
-const KNOWN: &str = "{body}, {timestamp}, {method}, {url}, {path_and_query}, {sorted_form}, {header:name} or {query:name}";
+const KNOWN: &str = "{body}, {timestamp}, {method}, {url}, {path_and_query}, {sorted_form}, {header:name}, {query:name} or {field:/pointer}";
 
 impl Message {
     /// Reads a template.
@@ -77,6 +78,14 @@ impl Message {
                     })?;
                     message.extend(value.as_bytes());
                 }
+                Part::Field(field) => {
+                    let value = super::body_field(request, field).ok_or_else(|| {
+                        Rejection::MissingSignature(format!(
+                            "the field `{field}` of the body, which is signed"
+                        ))
+                    })?;
+                    message.extend(value.as_bytes());
+                }
                 Part::SortedForm => message.extend(sorted_form(&request.body).as_bytes()),
             }
         }
@@ -96,6 +105,7 @@ fn part(name: &str) -> Result<Part, String> {
             Some(("header", header)) if !header.is_empty() => {
                 Part::Header(header.to_ascii_lowercase())
             }
+            Some(("field", field)) if !field.is_empty() => Part::Field(field.to_owned()),
             Some(("query", query)) if !query.is_empty() => Part::Query(query.to_owned()),
             _ => return Err(format!("`{{{name}}}` is not a part; give {KNOWN}")),
         },
