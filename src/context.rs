@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hearken_engine::LiveCatalogue;
+use hearken_engine::{KeyRing, LiveCatalogue};
 
 use crate::{accounts::Vault, config::Config, egress::Egress, store::Store};
 
@@ -18,6 +18,8 @@ pub struct Context {
     pub catalogue: LiveCatalogue,
     /// The only way out.
     pub egress: Egress,
+    /// Keys that providers publish, fetched through it.
+    pub key_ring: KeyRing,
     /// API keys seen lately.
     pub keys: crate::api::auth::Keys,
     /// Triggers as the ingress sees them, cached.

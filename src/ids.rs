@@ -16,6 +16,11 @@ pub const EVENT: &str = "evt";
 /// Receipts of inbound requests.
 pub const RECEIPT: &str = "rcp";
 
+/// Apps registered at providers.
+pub const PROVIDER_APP: &str = "pap";
+/// Notices that are still to be expanded.
+pub const NOTICE: &str = "ntc";
+
 /// Characters after the underscore: 128 bits in base 32.
 const LENGTH: usize = 26;
 

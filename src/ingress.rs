@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hearken_engine::{App, Headers, Outcome, Received, Rejection, Reply, Request};
+use hearken_engine::{App, Headers, KeyRing, Outcome, Received, Rejection, Reply, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tracing::{error, info, warn};
@@ -143,6 +143,7 @@ impl Reception<'_> {
     /// may be blocked, as many at once as there are cores.
     async fn run_engine(&self, request: Request) -> (Result<Received, Rejection>, Request) {
         let (app, subscriber) = (self.app.clone(), self.subscriber.clone());
+        let keys = self.context.key_ring.clone();
         let subscribers = &self.context.subscribers;
         let script = format!("{}@{}", app.slug, app.version);
         let off_for = subscribers.breaker.off_for(&script);
@@ -151,8 +152,8 @@ impl Reception<'_> {
             // Held to the end of the run, also when the sender has hung up meanwhile.
             let _turn = turn;
             let received = match off_for {
-                Some(seconds) => verify_only(&app, &request, &subscriber, seconds),
-                None => app.receive(&request, &subscriber.context),
+                Some(seconds) => verify_only(&app, &request, &subscriber, &keys, seconds),
+                None => app.receive(&request, &subscriber.context, &keys),
             };
             (received, request)
         };
@@ -177,7 +178,9 @@ impl Reception<'_> {
 
     /// `GET` and `HEAD`: a provider that asks whether this URL is alive or ours.
     async fn answer_probe(&self, request: &Request, draft: Draft) -> Response {
-        if let Some((kind, reply)) = self.app.answer_unsigned(request, &self.subscriber.context) {
+        if let Some((kind, reply)) =
+            self.app.answer_unsigned(request, &self.subscriber.context.recipient)
+        {
             let status = reply.status;
             let draft = draft.outcome("challenge", Some(kind.to_owned())).answered(status);
             return self.commit(draft, |_| reply_response(reply)).await;
@@ -250,9 +253,10 @@ fn verify_only(
     app: &App,
     request: &Request,
     subscriber: &Subscriber,
+    keys: &KeyRing,
     seconds: u64,
 ) -> Result<Received, Rejection> {
-    let verified_by = app.verify(request, &subscriber.context)?.by();
+    let verified_by = app.verify(request, &subscriber.context.recipient, keys)?.by();
     let reason =
         format!("the app's script overran its limits and is switched off for {seconds} s more");
     Ok(Received { verified_by, outcome: Outcome::Failed { reason, exhausted: false } })

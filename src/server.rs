@@ -11,7 +11,7 @@ mod routes;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use hearken_engine::{LiveCatalogue, reload::Reload};
+use hearken_engine::{KeyRing, LiveCatalogue, reload::Reload};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
@@ -68,9 +68,10 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
     let catalogue = LiveCatalogue::open(config.apps_dir.clone());
     let timeout = Duration::from_secs(config.limits.provider_seconds);
     let egress = Egress::new(&config.egress_allow, timeout)?;
+    let key_ring = KeyRing::new(Arc::new(egress.clone()));
     let subscribers = Subscribers::new(config.limits.webhooks_per_second);
     let keys = api::auth::Keys::new(config.limits.api_per_second);
-    Ok(Arc::new(Context { config, store, vault, catalogue, egress, keys, subscribers }))
+    Ok(Arc::new(Context { config, store, vault, catalogue, egress, key_ring, keys, subscribers }))
 }
 
 fn watch_apps(context: &Shared) -> anyhow::Result<hearken_engine::reload::Watcher> {

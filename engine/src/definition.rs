@@ -1,6 +1,8 @@
 //! What `app.yaml` says, as plain data. Its form is described by `schemas/app.schema.json`, which
 //! is checked first, so that every mistake is told with its place.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,6 +33,9 @@ pub struct Definition {
     pub hosts: Vec<String>,
     /// The ways an account can be linked.
     pub auth: Vec<Auth>,
+    /// The app an operator registers at the provider, where one serves many accounts.
+    #[serde(default)]
+    pub provider_app: Option<ProviderApp>,
     /// The secret that verifies deliveries.
     #[serde(default)]
     pub secret: Secret,
@@ -97,6 +102,81 @@ pub struct Auth {
     /// JSON Schema of the account's public facts.
     #[serde(default)]
     pub metadata: Option<Value>,
+    /// Member of `metadata` that holds the provider's id of the account, where the script has no
+    /// `identify` to ask for it.
+    #[serde(default)]
+    pub identified_by: Option<String>,
+    /// The flow's endpoints, for `kind: oauth2`.
+    #[serde(default)]
+    pub oauth2: Option<OAuth2>,
+}
+
+/// The app an operator registers at the provider: its client id and secrets, shared by all
+/// accounts that are linked through it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderApp {
+    /// What the provider calls it.
+    pub title: String,
+    /// How to register one.
+    #[serde(default)]
+    pub help: Option<String>,
+    /// JSON Schema of its credentials. Accounts linked by OAuth2 need `client_id` and
+    /// `client_secret` among them.
+    #[serde(default)]
+    pub credentials: Option<Value>,
+    /// JSON Schema of its public facts.
+    #[serde(default)]
+    pub metadata: Option<Value>,
+}
+
+/// Endpoints and habits of a provider's authorisation-code flow (RFC 6749, section 4.1). In the
+/// URLs, `{name}` stands for the account's public fact of that name, and `{base_url}` for the
+/// provider's API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth2 {
+    /// Where the user consents.
+    pub authorize_url: String,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_url: String,
+    /// Rights that are asked for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What stands between them.
+    #[serde(default = "space")]
+    pub scope_separator: String,
+    /// Further parameters of the authorisation request.
+    #[serde(default)]
+    pub authorize_parameters: BTreeMap<String, String>,
+    /// Further parameters of the code exchange.
+    #[serde(default)]
+    pub token_parameters: BTreeMap<String, String>,
+    /// How the client proves itself at `token_url`.
+    #[serde(default)]
+    pub client_authentication: ClientAuthentication,
+    /// Whether the provider understands PKCE (RFC 7636); most ignore it where they do not.
+    #[serde(default = "yes")]
+    pub pkce: bool,
+}
+
+/// How a client proves itself (RFC 6749, section 2.3.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// `client_id` and `client_secret` in the form.
+    #[default]
+    Body,
+    /// HTTP basic authentication.
+    Basic,
+}
+
+fn space() -> String {
+    " ".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Kinds of credentials.
@@ -137,6 +217,8 @@ pub struct Secret {
     pub scope: SecretScope,
     /// How the server makes it, where the provider lets us choose it.
     pub generate: Option<Generate>,
+    /// Which of the credentials of the account or of the provider's app it is.
+    pub field: Option<String>,
 }
 
 /// Whose secret verifies a delivery.
@@ -178,6 +260,11 @@ pub enum SecretEncoding {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingress {
+    /// Whose URL requests arrive at.
+    pub scope: IngressScope,
+    /// For the scope `app`: JSONPaths over the request document of the provider's ids of the
+    /// accounts it is about; the first path that finds any counts.
+    pub route: Vec<String>,
     /// Accepted body formats.
     pub content_types: Vec<ContentType>,
     /// The form field that holds the JSON payload; without it a form is an object of its fields.
@@ -188,8 +275,25 @@ pub struct Ingress {
 
 impl Default for Ingress {
     fn default() -> Self {
-        Self { content_types: vec![ContentType::Json], form_field: None, body_limit: 1 << 20 }
+        Self {
+            scope: IngressScope::Trigger,
+            route: Vec::new(),
+            content_types: vec![ContentType::Json],
+            form_field: None,
+            body_limit: 1 << 20,
+        }
     }
+}
+
+/// Whose URL requests arrive at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IngressScope {
+    /// Each trigger has its own.
+    #[default]
+    Trigger,
+    /// The provider's app has one for all accounts.
+    App,
 }
 
 /// A body format.

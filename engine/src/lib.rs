@@ -36,9 +36,9 @@ pub use problem::Problem;
 pub use receive::{Outcome, Received};
 pub use rejection::Rejection;
 pub use reload::LiveCatalogue;
-pub use request::{Event, Headers, Micros, Reply, Request, TriggerContext, Verified};
+pub use request::{Event, Headers, Micros, Recipient, Reply, Request, TriggerContext, Verified};
 pub use script::{
     AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, LifecycleContext,
     LifecycleError, ListedSubscription, Registration, Script, ScriptError, SubscriptionStatus,
 };
-pub use signature::Scheme;
+pub use signature::{KeyRing, Scheme};

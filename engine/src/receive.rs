@@ -5,7 +5,8 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    App, Event, Rejection, Reply, Request, TriggerContext, TriggerType, Verified,
+    App, Event, KeyRing, Recipient, Rejection, Reply, Request, TriggerContext, TriggerType,
+    Verified,
     document::Document,
     script::{Mapped, MappedEvent},
 };
@@ -53,9 +54,10 @@ impl App {
     pub fn verify<'r>(
         &self,
         request: &'r Request,
-        trigger: &TriggerContext,
+        recipient: &Recipient,
+        keys: &KeyRing,
     ) -> Result<Verified<'r>, Rejection> {
-        let by = self.scheme.verify(request, &trigger.secrets)?;
+        let by = self.scheme.verify(request, recipient, keys)?;
         Ok(Verified::new(request, by))
     }
 
@@ -64,8 +66,9 @@ impl App {
         &self,
         request: &Request,
         trigger: &TriggerContext,
+        keys: &KeyRing,
     ) -> Result<Received, Rejection> {
-        let verified = self.verify(request, trigger)?;
+        let verified = self.verify(request, &trigger.recipient, keys)?;
         let document = Document::parse(&verified, &self.definition.ingress)?;
         let outcome = self.interpret(&document, &verified, trigger);
         Ok(Received { verified_by: verified.by(), outcome })
@@ -75,11 +78,11 @@ impl App {
     pub fn answer_unsigned(
         &self,
         request: &Request,
-        trigger: &TriggerContext,
+        recipient: &Recipient,
     ) -> Option<(&'static str, Reply)> {
         let document = Document::bodiless(request);
         let unsigned = self.definition.challenges.iter().filter(|challenge| !challenge.signed());
-        unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &trigger.secrets))
+        unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &recipient.secrets))
     }
 
     fn interpret(
@@ -90,7 +93,7 @@ impl App {
     ) -> Outcome {
         let challenges = self.definition.challenges.iter().filter(|challenge| challenge.signed());
         for challenge in challenges {
-            if let Some((kind, reply)) = challenge.answer(document, &trigger.secrets) {
+            if let Some((kind, reply)) = challenge.answer(document, &trigger.recipient.secrets) {
                 return Outcome::Challenge { kind, reply };
             }
         }

@@ -67,10 +67,22 @@ pub struct TriggerContext {
     pub name: String,
     /// Its configuration, already validated against the type's JSON Schema.
     pub config: Value,
+    /// The provider's id of the linked account, where it is known.
+    pub account_id: Option<String>,
+    /// To whom requests for it are addressed.
+    pub recipient: Recipient,
+}
+
+/// To whom a request is addressed, as far as verifying it needs to know: one trigger, or an app
+/// registered at the provider that receives for many.
+#[derive(Debug, Clone, Default)]
+pub struct Recipient {
     /// Its webhook URL as registered at the provider.
     pub url: String,
     /// The secrets that may have signed a request, newest first; several during a rotation.
     pub secrets: Vec<SecretString>,
+    /// Public facts of the provider's app and of the linked account, as one object.
+    pub facts: Value,
 }
 
 /// A request whose signature was checked. Only `App::verify` makes one, and only a

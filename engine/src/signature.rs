@@ -5,6 +5,7 @@
 //! and anything unexpected is a rejection: no signature, two of them, one of another form.
 
 mod description;
+mod keys;
 mod mac;
 mod message;
 
@@ -13,12 +14,15 @@ use serde_json::Value;
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
-pub use self::description::{Description, Encoding};
+pub use self::{
+    description::{Description, Encoding},
+    keys::KeyRing,
+};
 use self::{
     description::{Kind, Source},
     message::Parts,
 };
-use crate::{Rejection, Request};
+use crate::{Recipient, Rejection, Request};
 
 /// Signatures of one request that are tried; providers send two during a rotation.
 const CANDIDATES: usize = 16;
@@ -64,11 +68,13 @@ impl Scheme {
     pub fn verify(
         &self,
         request: &Request,
-        secrets: &[SecretString],
+        recipient: &Recipient,
+        _keys: &KeyRing,
     ) -> Result<&'static str, Rejection> {
         if self.alternatives.is_empty() {
             return Ok("none");
         }
+        let secrets = &recipient.secrets;
         if secrets.is_empty() {
             return Err(Rejection::NoSecret);
         }

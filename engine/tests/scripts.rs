@@ -9,7 +9,7 @@ use std::{
 
 use hearken_engine::{
     AccountContext, Headers, HttpClient, HttpError, HttpRequest, HttpResponse, LifecycleContext,
-    Script, TriggerContext, document::Document,
+    Recipient, Script, TriggerContext, document::Document,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -47,8 +47,12 @@ fn trigger() -> TriggerContext {
         id: "trg_1".to_owned(),
         name: "ACME__PUSH".to_owned(),
         config: json!({ "owner": "octo", "repo": "hello", "limit": 5 }),
-        url: "https://hooks.example/v1/webhooks/acme/trg_1".to_owned(),
-        secrets: vec!["signing-key-9".into()],
+        account_id: None,
+        recipient: Recipient {
+            url: "https://hooks.example/v1/webhooks/acme/trg_1".to_owned(),
+            secrets: vec!["signing-key-9".into()],
+            facts: Value::Null,
+        },
     }
 }
 

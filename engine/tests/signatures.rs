@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use hearken_engine::{Headers, Rejection, Request, Scheme};
+use hearken_engine::{Headers, KeyRing, Recipient, Rejection, Request, Scheme};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -25,8 +25,9 @@ fn request(headers: &[(&str, &str)], body: &[u8], now_seconds: i64) -> Request {
     }
 }
 
-fn secrets(texts: &[&str]) -> Vec<SecretString> {
-    texts.iter().map(|text| SecretString::from((*text).to_owned())).collect()
+fn secrets(texts: &[&str]) -> Recipient {
+    let secrets = texts.iter().map(|text| SecretString::from((*text).to_owned())).collect();
+    Recipient { secrets, ..Recipient::default() }
 }
 
 fn scheme(description: &Value) -> Scheme {
@@ -41,8 +42,11 @@ fn body_hmac() -> Scheme {
 }
 
 fn verdict(signature: &str, body: &[u8]) -> Result<&'static str, Rejection> {
-    body_hmac()
-        .verify(&request(&[("X-Hub-Signature-256", signature)], body, NOW), &secrets(&[SECRET]))
+    body_hmac().verify(
+        &request(&[("X-Hub-Signature-256", signature)], body, NOW),
+        &secrets(&[SECRET]),
+        &KeyRing::offline(),
+    )
 }
 
 /// The vectors in `vectors.json`, each with its source, under the scheme its provider documents.
@@ -102,17 +106,17 @@ fn published_vectors() {
             url.clone_into(&mut request.url);
         }
         let scheme = scheme(&description);
-        let found = scheme.verify(&request, &secrets(&[&text("secret")]));
+        let found = scheme.verify(&request, &secrets(&[&text("secret")]), &KeyRing::offline());
         assert!(found.is_ok(), "{}: {found:?}", text("id"));
         assert_eq!(
-            scheme.verify(&request, &secrets(&["another"])),
+            scheme.verify(&request, &secrets(&["another"]), &KeyRing::offline()),
             Err(Rejection::BadSignature),
             "{}",
             text("id")
         );
         request.body.push(b' ');
         assert_eq!(
-            scheme.verify(&request, &secrets(&[&text("secret")])),
+            scheme.verify(&request, &secrets(&[&text("secret")]), &KeyRing::offline()),
             Err(Rejection::BadSignature),
             "{}",
             text("id")
@@ -159,7 +163,7 @@ fn rfc_4231() {
             key.to_owned()
         };
         let request = request(&[("X-S", expected)], message, NOW);
-        let found = scheme(&description).verify(&request, &secrets(&[&key]));
+        let found = scheme(&description).verify(&request, &secrets(&[&key]), &KeyRing::offline());
         assert!(found.is_ok(), "{algorithm} {found:?}");
     }
 }
@@ -175,7 +179,7 @@ fn standard_webhooks() {
     let with = |signature: &str, time: &str, now: i64| {
         let headers =
             [("webhook-id", id), ("webhook-timestamp", time), ("webhook-signature", signature)];
-        scheme.verify(&request(&headers, body, now), &secrets(&[secret]))
+        scheme.verify(&request(&headers, body, now), &secrets(&[secret]), &KeyRing::offline())
     };
     let at = 1_614_265_330;
     assert_eq!(with(signature, time, at), Ok("standard-webhooks"));
@@ -249,19 +253,25 @@ fn what_a_forger_may_send() {
         NOW,
     );
     assert_eq!(
-        body_hmac().verify(&twice, &secrets(&[SECRET])).unwrap_err().code(),
+        body_hmac().verify(&twice, &secrets(&[SECRET]), &KeyRing::offline()).unwrap_err().code(),
         "duplicate_signature"
     );
     let without = request(&[], b"Hello, World!", NOW);
     assert_eq!(
-        body_hmac().verify(&without, &secrets(&[SECRET])).unwrap_err().code(),
+        body_hmac().verify(&without, &secrets(&[SECRET]), &KeyRing::offline()).unwrap_err().code(),
         "missing_signature"
     );
     let fine = request(&[("X-Hub-Signature-256", &good)], b"Hello, World!", NOW);
-    assert_eq!(body_hmac().verify(&fine, &[]), Err(Rejection::NoSecret));
-    assert_eq!(body_hmac().verify(&fine, &secrets(&[""])), Err(Rejection::BadSignature));
+    assert_eq!(
+        body_hmac().verify(&fine, &secrets(&[]), &KeyRing::offline()),
+        Err(Rejection::NoSecret)
+    );
+    assert_eq!(
+        body_hmac().verify(&fine, &secrets(&[""]), &KeyRing::offline()),
+        Err(Rejection::BadSignature)
+    );
     assert!(
-        body_hmac().verify(&fine, &secrets(&["new", SECRET])).is_ok(),
+        body_hmac().verify(&fine, &secrets(&["new", SECRET]), &KeyRing::offline()).is_ok(),
         "a secret that is rotated out"
     );
 }
@@ -271,7 +281,7 @@ fn bodies_need_not_be_text() {
     let body: Vec<u8> = (0..=255).collect();
     let scheme = scheme(&json!({ "kind": "hmac", "header": "X-S" }));
     let request = request(&[("X-S", BINARY_BODY_HMAC)], &body, NOW);
-    assert!(scheme.verify(&request, &secrets(&["k"])).is_ok());
+    assert!(scheme.verify(&request, &secrets(&["k"]), &KeyRing::offline()).is_ok());
 }
 
 /// From Python's hmac module: HMAC-SHA256 of the bytes 0 to 255 under the key "k".
@@ -281,7 +291,11 @@ const BINARY_BODY_HMAC: &str = "5728ec606984e03aa5a37000a4b93b8c308a25d1b84df116
 fn tokens_and_pairs() {
     let token = scheme(&json!({ "kind": "token", "header": "X-Token" }));
     let with = |value: &str| {
-        token.verify(&request(&[("X-Token", value)], b"", NOW), &secrets(&["s3cret", "older"]))
+        token.verify(
+            &request(&[("X-Token", value)], b"", NOW),
+            &secrets(&["s3cret", "older"]),
+            &KeyRing::offline(),
+        )
     };
     assert_eq!(with("s3cret"), Ok("token"));
     assert_eq!(with("older"), Ok("token"));
@@ -297,7 +311,11 @@ fn tokens_and_pairs() {
     // python3 -c 'import hmac;print(hmac.new(b"whsec",b"1700000000.{}","sha256").hexdigest())'
     let good = "7d44587dddbaf4c7f70fef20f48cd594834ffea1641e3ac227b84408298738af";
     let with = |text: &str, now: i64| {
-        pairs.verify(&request(&[("X-S", text)], b"{}", now), &secrets(&["whsec"]))
+        pairs.verify(
+            &request(&[("X-S", text)], b"{}", now),
+            &secrets(&["whsec"]),
+            &KeyRing::offline(),
+        )
     };
     assert!(with(&format!("t=1700000000,v1={good}"), NOW).is_ok());
     assert!(with(&format!("t=1700000000, v1={} , v1={good}", "0".repeat(64)), NOW).is_ok());
@@ -327,15 +345,20 @@ fn signatures_in_other_places() {
     let body = |signature: &str, token: &str| {
         json!({ "signature": { "timestamp": "1700000000", "token": token, "signature": signature } }).to_string()
     };
-    let with =
-        |body: String| mailed.verify(&request(&[], body.as_bytes(), NOW), &secrets(&["key"]));
+    let with = |body: String| {
+        mailed.verify(&request(&[], body.as_bytes(), NOW), &secrets(&["key"]), &KeyRing::offline())
+    };
     assert!(with(body(good, "tok")).is_ok());
     assert_eq!(with(body(good, "tok2")), Err(Rejection::BadSignature));
     assert_eq!(with("not JSON".to_owned()).unwrap_err().code(), "missing_signature");
 
     let basic = scheme(&json!({ "kind": "token", "basic": true }));
     let with = |field: &str| {
-        basic.verify(&request(&[("Authorization", field)], b"", NOW), &secrets(&["user:pass"]))
+        basic.verify(
+            &request(&[("Authorization", field)], b"", NOW),
+            &secrets(&["user:pass"]),
+            &KeyRing::offline(),
+        )
     };
     assert_eq!(with("Basic dXNlcjpwYXNz"), Ok("token"));
     assert_eq!(with("Basic dXNlcjpwYXN6"), Err(Rejection::BadSignature));
@@ -345,7 +368,11 @@ fn signatures_in_other_places() {
     let several = scheme(&json!({ "kind": "hmac", "header": ["X-S-1", "X-S-2"] }));
     let zeros = "0".repeat(64);
     let with = |headers: &[(&str, &str)]| {
-        several.verify(&request(headers, b"Hello, World!", NOW), &secrets(&[SECRET]))
+        several.verify(
+            &request(headers, b"Hello, World!", NOW),
+            &secrets(&[SECRET]),
+            &KeyRing::offline(),
+        )
     };
     assert!(with(&[("X-S-1", &zeros), ("X-S-2", PUBLISHED)]).is_ok());
     assert_eq!(with(&[("X-S-1", &zeros)]), Err(Rejection::BadSignature));
@@ -357,7 +384,7 @@ fn signatures_in_other_places() {
     let good = "222268a030a7a6cd59df3891d3f222303fec7568a7a474db669bae1ca4f6696e";
     let with = |now: i64| {
         let headers = [("X-S", good), ("X-T", "2023-11-14T22:13:20Z")];
-        iso.verify(&request(&headers, b"{}", now), &secrets(&["key"]))
+        iso.verify(&request(&headers, b"{}", now), &secrets(&["key"]), &KeyRing::offline())
     };
     assert!(with(NOW).is_ok());
     assert_eq!(with(NOW + 301).unwrap_err().code(), "stale");

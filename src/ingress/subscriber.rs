@@ -3,8 +3,9 @@
 use std::{num::NonZeroU32, sync::Arc, thread::available_parallelism, time::Duration};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
-use hearken_engine::{Filter, TriggerContext};
+use hearken_engine::{Filter, Recipient, TriggerContext};
 use moka::future::Cache;
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
@@ -138,8 +139,12 @@ impl Subscriber {
             id: trigger.id.clone(),
             name: trigger.name.clone(),
             config: trigger.config.clone(),
-            url: trigger.webhook_url.clone(),
-            secrets: secrets.collect(),
+            account_id: None,
+            recipient: Recipient {
+                url: trigger.webhook_url.clone(),
+                secrets: secrets.collect(),
+                facts: Value::Null,
+            },
         };
         // Filters are checked before they are stored, so this one compiles.
         let filter = Filter::compile(&trigger.filter).unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hearken_engine::{
-    AccountContext, App, LifecycleContext, LifecycleError, Registration, ScriptError,
+    AccountContext, App, LifecycleContext, LifecycleError, Recipient, Registration, ScriptError,
     TriggerContext,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -44,8 +44,12 @@ impl Call {
                     id: trigger.id.clone(),
                     name: trigger.name.clone(),
                     config: trigger.config.clone(),
-                    url: trigger.webhook_url.clone(),
-                    secrets: secret.or(shared).into_iter().collect(),
+                    account_id: None,
+                    recipient: Recipient {
+                        url: trigger.webhook_url.clone(),
+                        secrets: secret.or(shared).into_iter().collect(),
+                        facts: Value::Null,
+                    },
                 },
                 external_id: trigger.external_id.clone(),
                 account,
@@ -99,7 +103,9 @@ impl Call {
         }
         self.run(|app, egress, context| {
             let listed = app.script().list(egress, context)?;
-            for ours in listed.into_iter().filter(|listed| listed.url == context.trigger.url) {
+            for ours in
+                listed.into_iter().filter(|listed| listed.url == context.trigger.recipient.url)
+            {
                 let context =
                     LifecycleContext { external_id: Some(ours.external_id), ..context.clone() };
                 app.script().unregister(egress, &context)?;

@@ -11,8 +11,8 @@ use super::{
     http::{Exchange, Recorded},
 };
 use crate::{
-    AccountContext, App, Event, Headers, LifecycleContext, LifecycleError, Micros, Outcome,
-    Problem, Received, Rejection, Request, TriggerContext,
+    AccountContext, App, Event, Headers, KeyRing, LifecycleContext, LifecycleError, Micros,
+    Outcome, Problem, Received, Recipient, Rejection, Request, TriggerContext,
     script::{SubscriptionStatus, moment},
 };
 
@@ -161,9 +161,9 @@ impl Case {
         let request = self.request();
         let trigger = self.context(app);
         if request.method == "POST" {
-            return app.receive(&request, &trigger);
+            return app.receive(&request, &trigger, &KeyRing::offline());
         }
-        let answer = app.answer_unsigned(&request, &trigger);
+        let answer = app.answer_unsigned(&request, &trigger.recipient);
         Ok(Received {
             verified_by: "none",
             outcome: match answer {
@@ -192,8 +192,12 @@ impl Case {
             id: "trg_sample".to_owned(),
             name: self.trigger_name(app),
             config: self.config.clone(),
-            url: self.url.clone(),
-            secrets: self.secret.iter().cloned().collect(),
+            account_id: None,
+            recipient: Recipient {
+                url: self.url.clone(),
+                secrets: self.secret.iter().cloned().collect(),
+                facts: Value::Null,
+            },
         }
     }
 

@@ -212,8 +212,9 @@ struct Trigger {
 
 fn describe(context: &LifecycleContext, known: &Known) -> Trigger {
     let mut map = mapping::describe(&context.trigger);
+    let secrets = context.trigger.recipient.secrets.iter();
     let mut secrets: Vec<Dynamic> =
-        context.trigger.secrets.iter().map(|secret| Dynamic::from(known.secret(secret))).collect();
+        secrets.map(|secret| Dynamic::from(known.secret(secret))).collect();
     secrets.truncate(1);
     let account = context.account.as_ref().map(|account| {
         let mut map: Map = account

@@ -72,7 +72,7 @@ pub(super) fn describe(trigger: &TriggerContext) -> Map {
     Map::from([
         ("id".into(), trigger.id.as_str().into()),
         ("name".into(), trigger.name.as_str().into()),
-        ("url".into(), trigger.url.as_str().into()),
+        ("url".into(), trigger.recipient.url.as_str().into()),
         ("config".into(), Json::present(Arc::new(trigger.config.clone()))),
     ])
 }
