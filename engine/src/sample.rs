@@ -6,6 +6,7 @@
 mod case;
 mod compare;
 mod http;
+mod reply;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

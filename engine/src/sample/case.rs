@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     compare::{differences, includes},
     http::{Exchange, Recorded},
+    reply::ExpectedReply,
 };
 use crate::{
     AccountContext, App, Event, Headers, KeyRing, LifecycleContext, LifecycleError, Micros,
@@ -86,11 +87,7 @@ enum Expectation {
     Events(Vec<ExpectedEvent>),
     Rejected(String),
     Ignored(String),
-    Reply {
-        status: u16,
-        #[serde(default)]
-        body: Option<String>,
-    },
+    Reply(ExpectedReply),
     Result(Value),
     Error {
         kind: String,
@@ -160,17 +157,14 @@ impl Case {
     pub(super) fn receive(&self, app: &App) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
+        if let Some(answer) = app.answer_unsigned(&request, &trigger.recipient) {
+            return Ok(Received { verified_by: "none", outcome: Outcome::Challenge(answer) });
+        }
         if request.method == "POST" {
             return app.receive(&request, &trigger, &KeyRing::offline());
         }
-        let answer = app.answer_unsigned(&request, &trigger.recipient);
-        Ok(Received {
-            verified_by: "none",
-            outcome: match answer {
-                Some((kind, reply)) => Outcome::Challenge { kind, reply },
-                None => Outcome::Ignored { reason: "no challenge answers it".to_owned() },
-            },
-        })
+        let reason = "no challenge answers it".to_owned();
+        Ok(Received { verified_by: "none", outcome: Outcome::Ignored { reason } })
     }
 
     fn request(&self) -> Request {
@@ -218,19 +212,9 @@ impl Case {
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
             ) => contains("expect.ignored", part, &reason),
             (
-                Expectation::Reply { status, body },
-                Ok(Received { outcome: Outcome::Challenge { reply, .. }, .. }),
-            ) => {
-                let mut told = same("expect.reply.status", status, &reply.status);
-                if let Some(body) = body {
-                    told.extend(same(
-                        "expect.reply.body",
-                        body,
-                        &String::from_utf8_lossy(&reply.body),
-                    ));
-                }
-                told
-            }
+                Expectation::Reply(expected),
+                Ok(Received { outcome: Outcome::Challenge(answer), .. }),
+            ) => expected.differences(&answer),
             (expected, Ok(received)) => {
                 vec![format!("expect: expected {expected:?}, found {:?}", received.outcome)]
             }
@@ -364,7 +348,7 @@ fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
     }
 }
 
-fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
+pub(super) fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
     at: &str,
     expected: &E,
     found: &F,
