@@ -91,6 +91,12 @@ impl App {
         self.definition.challenges.iter().any(Challenge::hands_over_secret)
     }
 
+    /// Whether its first request is taken for the one that hands over the secret.
+    pub fn captures_secret(&self) -> bool {
+        let challenges = &self.definition.challenges;
+        challenges.iter().any(|one| matches!(one, Challenge::Capture { .. }))
+    }
+
     /// Header fields (lower case) that carry a credential somebody could use again.
     pub fn secret_carriers(&self) -> Vec<String> {
         let mut carriers = self.scheme.secret_carriers();

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::{Host, Url};
 
-/// A host such as `sns.*.acme.example`, where `*` stands for one label of a name or a part of one.
+/// A host such as `hooks.*.acme.example`, where `*` stands for one label of a name or a part of one.
 #[derive(Debug, Clone)]
 pub struct HostPattern(String);
 

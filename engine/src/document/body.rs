@@ -65,8 +65,11 @@ fn content_type<'r>(
         ("multipart/form-data", _) => ContentType::Multipart,
         ("application/xml" | "text/xml", _) | (_, Some((_, "xml"))) => ContentType::Xml,
         (
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl"
-            | "application/x-jsonlines" | "application/jsonlines",
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines"
+            | "application/jsonlines",
             _,
         ) => ContentType::Ndjson,
         _ => return unsupported(declared),
