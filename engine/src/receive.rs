@@ -1,6 +1,8 @@
 //! One request in: verified on its raw bytes, then answered if it is a challenge, then matched
 //! and mapped to events. Nothing that was not verified is ever parsed.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -49,6 +51,20 @@ pub enum Outcome {
     },
 }
 
+/// A verified request, parsed: only this can be mapped, for one trigger or for many.
+#[derive(Debug)]
+pub struct Opened<'r> {
+    verified: Verified<'r>,
+    document: Document,
+}
+
+impl Opened<'_> {
+    /// What vouches for it (`hmac-sha256`, `token`, `none`, …).
+    pub fn verified_by(&self) -> &'static str {
+        self.verified.by()
+    }
+}
+
 impl App {
     /// Verifies a request on its raw bytes.
     pub fn verify<'r>(
@@ -68,10 +84,27 @@ impl App {
         trigger: &TriggerContext,
         keys: &KeyRing,
     ) -> Result<Received, Rejection> {
-        let verified = self.verify(request, &trigger.recipient, keys)?;
+        let opened = self.open(request, &trigger.recipient, keys)?;
+        let handshake = self.handshake(&opened, &trigger.recipient);
+        let outcome = handshake.unwrap_or_else(|| self.map(&opened, trigger));
+        Ok(Received { verified_by: opened.verified_by(), outcome })
+    }
+
+    /// Verifies and parses a request; what it is about is asked next.
+    pub fn open<'r>(
+        &self,
+        request: &'r Request,
+        recipient: &Recipient,
+        keys: &KeyRing,
+    ) -> Result<Opened<'r>, Rejection> {
+        let verified = self.verify(request, recipient, keys)?;
         let document = Document::parse(&verified, &self.definition.ingress)?;
-        let outcome = self.interpret(&document, &verified, trigger);
-        Ok(Received { verified_by: verified.by(), outcome })
+        Ok(Opened { verified, document })
+    }
+
+    /// The provider's ids of the accounts that a request at a shared URL is about.
+    pub fn accounts(&self, opened: &Opened<'_>) -> BTreeSet<String> {
+        self.routes.accounts(&opened.document)
     }
 
     /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`.
@@ -85,18 +118,22 @@ impl App {
         unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &recipient.secrets))
     }
 
-    fn interpret(
-        &self,
-        document: &Document,
-        verified: &Verified<'_>,
-        trigger: &TriggerContext,
-    ) -> Outcome {
-        let challenges = self.definition.challenges.iter().filter(|challenge| challenge.signed());
-        for challenge in challenges {
-            if let Some((kind, reply)) = challenge.answer(document, &trigger.recipient.secrets) {
-                return Outcome::Challenge { kind, reply };
-            }
-        }
+    /// Answers a handshake that is signed like a delivery, if the request is one.
+    pub fn handshake(&self, opened: &Opened<'_>, recipient: &Recipient) -> Option<Outcome> {
+        let mut signed = self.definition.challenges.iter().filter(|challenge| challenge.signed());
+        let answer = signed.find_map(|one| one.answer(&opened.document, &recipient.secrets));
+        answer.map(|(kind, reply)| Outcome::Challenge { kind, reply })
+    }
+
+    /// Whether a request is what a trigger's type is about at all.
+    pub fn concerns(&self, opened: &Opened<'_>, trigger: &TriggerContext) -> bool {
+        let kind = self.trigger(&trigger.name);
+        kind.is_none_or(|kind| kind.matches.judge(opened.document.root()).matched)
+    }
+
+    /// Maps a request to the events it is to one trigger.
+    pub fn map(&self, opened: &Opened<'_>, trigger: &TriggerContext) -> Outcome {
+        let Opened { document, verified } = opened;
         let Some(kind) = self.trigger(&trigger.name) else {
             let reason = format!("the app no longer defines the trigger {}", trigger.name);
             return Outcome::Failed { reason, exhausted: false };
