@@ -32,6 +32,7 @@ impl Draft {
                 id: ids::new(ids::RECEIPT),
                 project_id: Some(subscriber.trigger.project_id.clone()),
                 trigger_id: Some(subscriber.trigger.id.clone()),
+                provider_app_id: None,
                 app: app.slug.clone(),
                 method: request.method.clone(),
                 headers: shown_headers(app, request),

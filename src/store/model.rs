@@ -184,6 +184,8 @@ pub struct Receipt {
     pub project_id: Option<String>,
     /// Trigger addressed.
     pub trigger_id: Option<String>,
+    /// The app registered at the provider whose URL was called, where it has one.
+    pub provider_app_id: Option<String>,
     /// App slug.
     pub app: String,
     /// HTTP method.

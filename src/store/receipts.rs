@@ -3,7 +3,7 @@
 use super::{Page, Statement, Store, StoreError, model::Receipt};
 
 const COLUMNS: &str = "id, project_id, trigger_id, app, method, headers, body, body_size, \
-    outcome, reason, detail, answered, definition_version, received_at";
+    outcome, reason, detail, answered, definition_version, received_at, provider_app_id";
 
 /// Which receipts to list; every condition given must hold.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,7 @@ pub(super) fn list(project: &str, filter: &ReceiptFilter, page: &Page) -> Statem
     // The same columns, and nothing in place of the body: a page of bodies could be gigabytes.
     Statement::new(
         "SELECT id, project_id, trigger_id, app, method, headers, NULL AS body, body_size, \
-             outcome, reason, detail, answered, definition_version, received_at \
+             outcome, reason, detail, answered, definition_version, received_at, provider_app_id \
          FROM receipts WHERE project_id = $1",
     )
     .bind(project)

@@ -82,6 +82,16 @@ impl Store {
         self.read().row(statement.then(" FROM triggers WHERE id = $1").bind(id)).await
     }
 
+    /// The triggers, in whatever project, of the accounts that are linked through a provider app
+    /// and have this id at the provider: a request at the provider app's URL is addressed to them.
+    pub async fn triggers_behind(
+        &self,
+        provider_app: &str,
+        account: &str,
+    ) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(behind(provider_app, account)).await
+    }
+
     /// The triggers of a project.
     pub async fn list_triggers(
         &self,
@@ -186,6 +196,14 @@ pub(super) fn list(project: &str, filter: &TriggerFilter, page: &Page) -> Statem
             filter.search.as_deref().map(containing).as_deref(),
         )
         .page(page)
+}
+
+pub(super) fn behind(provider_app: &str, account: &str) -> Statement {
+    let statement = select_all().then(
+        "(project_id, linked_account_id) IN (SELECT project_id, id FROM linked_accounts
+             WHERE provider_app_id = $1 AND external_id = $2) ORDER BY id",
+    );
+    statement.bind(provider_app).bind(account)
 }
 
 /// All triggers in one status or with an expiry, for upkeep: not scoped.

@@ -129,6 +129,7 @@ pub(crate) fn trigger(project: &str) -> Trigger {
 
 pub(crate) fn receipt(trigger: &Trigger) -> Receipt {
     Receipt {
+        provider_app_id: None,
         id: ids::new(ids::RECEIPT),
         project_id: Some(trigger.project_id.clone()),
         trigger_id: Some(trigger.id.clone()),
