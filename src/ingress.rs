@@ -89,10 +89,9 @@ async fn at_door(
     id: &str,
     arrived: Arrived<'_>,
 ) -> Result<Response, Response> {
-    let found = context.subscribers.door(context, id).await.map_err(|error| unavailable(&error))?;
-    let door = found
-        .filter(|door| door.provider_app.app == app.slug && app.has_shared_url())
-        .ok_or_else(|| unknown_url(&app.slug, id))?;
+    let found =
+        context.subscribers.door(context, app, id).await.map_err(|error| unavailable(&error))?;
+    let door = found.filter(|_| app.has_shared_url()).ok_or_else(|| unknown_url(&app.slug, id))?;
     let request = arrived.read(context, app, id, &door.recipient.url).await?;
     Ok(shared::Reception { context, app, door: &door }.take(request).await)
 }

@@ -15,12 +15,14 @@ use axum::{
 use hearken_engine::{App, KeyRing, Opened, Outcome, Recipient, Rejection, Request};
 use serde_json::json;
 use tokio::runtime::Handle;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{Run, Subscriber, receipt::Draft, rejection_problem, reply_response, unavailable};
 use crate::{
+    accounts::credentials::{Unreadable, formerly_of_provider_app, of_provider_app},
     api::problem::Problem,
-    context::Shared,
+    clock,
+    context::{Context, Shared},
     store::{Inbound, StoreError, model::ProviderApp},
 };
 
@@ -30,6 +32,30 @@ pub struct Door {
     pub provider_app: ProviderApp,
     /// To whom requests are addressed, secrets opened.
     pub recipient: Recipient,
+}
+
+impl Door {
+    /// Opens what verifies requests at the URL of a provider app. What does not open is told in
+    /// the log, and verifies nothing.
+    pub(super) fn prepare(context: &Context, app: &App, provider_app: ProviderApp) -> Self {
+        let vault = &context.vault;
+        let former = formerly_of_provider_app(vault, &provider_app, clock::now());
+        let opened = [of_provider_app(vault, &provider_app).map(Some), former];
+        let secrets = opened.into_iter().filter_map(|credentials| {
+            let told = |why: &Unreadable| {
+                error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
+            };
+            credentials.inspect_err(told).ok().flatten()
+        });
+        let field = app.definition.secret.field.as_deref();
+        let secrets = secrets.filter_map(|mut credentials| credentials.remove(field?));
+        let recipient = Recipient {
+            url: context.config.webhook_url(&provider_app.app, &provider_app.id),
+            secrets: secrets.collect(),
+            facts: provider_app.metadata.clone(),
+        };
+        Self { provider_app, recipient }
+    }
 }
 
 /// One request at a shared URL on its way through.

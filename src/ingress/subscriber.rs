@@ -3,13 +3,13 @@
 use std::{num::NonZeroU32, sync::Arc, thread::available_parallelism, time::Duration};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
-use hearken_engine::{Filter, Recipient, TriggerContext};
+use hearken_engine::{App, Filter, Recipient, TriggerContext};
 use moka::future::Cache;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
-use super::breaker::Breaker;
+use super::{breaker::Breaker, shared::Door};
 use crate::{
     accounts::vault::Place,
     context::Context,
@@ -94,15 +94,17 @@ impl Subscribers {
     pub async fn door(
         &self,
         context: &Context,
+        app: &App,
         provider_app_id: &str,
     ) -> Result<Option<Arc<Door>>, StoreError> {
         if let Some(known) = self.doors.get(provider_app_id).await {
             return Ok(Some(known));
         }
-        let Some(provider_app) = context.store.provider_app(provider_app_id).await? else {
+        let row = context.store.provider_app(provider_app_id).await?;
+        let Some(provider_app) = row.filter(|row| row.app == app.slug) else {
             return Ok(None);
         };
-        let door = Arc::new(Door::prepare(context, provider_app));
+        let door = Arc::new(Door::prepare(context, app, provider_app));
         self.doors.insert(provider_app_id.to_owned(), door.clone()).await;
         Ok(Some(door))
     }

@@ -178,6 +178,10 @@ pub struct Trigger {
     pub created_at: Micros,
     /// Last change.
     pub updated_at: Micros,
+    /// The provider app or linked account whose triggers may share the subscription.
+    pub subscription_owner: Option<String>,
+    /// Triggers with the same key under one owner share one subscription at the provider.
+    pub subscription_key: Option<String>,
 }
 
 /// A stored event.

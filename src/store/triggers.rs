@@ -12,7 +12,7 @@ use super::{
 const COLUMNS: &str = "id, project_id, app, linked_account_id, name, event_type, description, \
     webhook_url, external_id, secret, config, filter, state, status, status_reason, \
     definition_version, retention_days, last_proof_at, last_triggered_at, expires_at, created_at, \
-    updated_at";
+    updated_at, subscription_owner, subscription_key";
 
 /// Which triggers to list; every condition given must hold.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,11 @@ impl Store {
         account: &str,
     ) -> Result<Vec<Trigger>, StoreError> {
         self.read().rows(behind(provider_app, account)).await
+    }
+
+    /// The triggers, in whatever project, that share a subscription, oldest first.
+    pub async fn sharers(&self, owner: &str, key: &str) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(sharing(owner, key)).await
     }
 
     /// The triggers of a project.
@@ -198,6 +203,13 @@ pub(super) fn list(project: &str, filter: &TriggerFilter, page: &Page) -> Statem
         .page(page)
 }
 
+pub(super) fn sharing(owner: &str, key: &str) -> Statement {
+    let statement = select_all()
+        .then("subscription_owner = $1 AND subscription_key = $2 ORDER BY id")
+        .bind(owner);
+    statement.bind(key)
+}
+
 pub(super) fn behind(provider_app: &str, account: &str) -> Statement {
     let statement = select_all().then(
         "(project_id, linked_account_id) IN (SELECT project_id, id FROM linked_accounts
@@ -223,7 +235,7 @@ fn containing(search: &str) -> String {
 }
 
 fn insert(trigger: &Trigger) -> Statement {
-    let values: [Bind; 23] = [
+    let values: [Bind; 25] = [
         (&trigger.id).into(),
         (&trigger.project_id).into(),
         (&trigger.app).into(),
@@ -246,6 +258,8 @@ fn insert(trigger: &Trigger) -> Statement {
         trigger.expires_at.into(),
         trigger.created_at.into(),
         trigger.updated_at.into(),
+        (&trigger.subscription_owner).into(),
+        (&trigger.subscription_key).into(),
         Bind::Text(Some(storable(&trigger.description).to_lowercase())),
     ];
     let statement = Statement::new("INSERT INTO triggers (").then(COLUMNS);

@@ -141,6 +141,8 @@ pub(crate) fn trigger(project: &str) -> Trigger {
         last_triggered_at: None,
         expires_at: None,
         created_at: NOW,
+        subscription_owner: None,
+        subscription_key: None,
         updated_at: NOW,
         id,
     }
