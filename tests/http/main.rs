@@ -9,6 +9,7 @@ mod crash;
 mod edge;
 mod egress;
 mod isolation;
+mod keys;
 mod receiving;
 mod registration;
 mod reload;
