@@ -92,12 +92,11 @@ fn a_tampered_signature_is_never_accepted() {
             signature.to_uppercase(),
         ]);
         for text in forged {
-            // Hex digits have no case, and base64url is read with padding and without.
-            let same = vector.is_encoded_as("hex") && text.eq_ignore_ascii_case(&signature)
-                || vector.is_encoded_as("base64url")
-                    && vector.by.as_deref() != Some("jwt")
-                    && text.trim_end_matches('=') == signature.trim_end_matches('=')
-                || text == signature;
+            // Hex digits have no case, and base64 is read with padding and without.
+            let unpadded = !vector.is_encoded_as("hex") && vector.by.as_deref() != Some("jwt");
+            let same = text == signature
+                || vector.is_encoded_as("hex") && text.eq_ignore_ascii_case(&signature)
+                || unpadded && text.trim_end_matches('=') == signature.trim_end_matches('=');
             // What follows a separator is another signature, and the first one is still good.
             let listed = vector
                 .separator()
