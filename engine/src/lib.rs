@@ -22,6 +22,7 @@ pub mod receive;
 mod rejection;
 pub mod reload;
 mod request;
+mod route;
 pub mod sample;
 pub mod schema;
 pub mod script;
@@ -30,15 +31,17 @@ mod yaml;
 
 pub use app::{App, TriggerType};
 pub use catalogue::Catalogue;
+pub use challenge::{Answer, Duty};
 pub use filter::{Filter, Verdict};
 pub use nearest::nearest;
 pub use problem::Problem;
-pub use receive::{Outcome, Received};
+pub use receive::{Opened, Outcome, Received};
 pub use rejection::Rejection;
 pub use reload::LiveCatalogue;
 pub use request::{Event, Headers, Micros, Recipient, Reply, Request, TriggerContext, Verified};
 pub use script::{
-    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, LifecycleContext,
-    LifecycleError, ListedSubscription, Registration, Script, ScriptError, SubscriptionStatus,
+    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, Identity, IdentityContext,
+    LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext, Registration, Script,
+    ScriptError, SubscriptionStatus,
 };
 pub use signature::{KeyRing, Scheme};

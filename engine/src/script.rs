@@ -15,6 +15,7 @@ mod convert;
 mod engine;
 mod failure;
 mod http;
+mod identity;
 mod json;
 mod json_functions;
 mod lifecycle;
@@ -36,9 +37,10 @@ use thiserror::Error;
 
 pub use self::{
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
+    identity::{Identity, IdentityContext},
     lifecycle::{
-        AccountContext, LifecycleContext, LifecycleError, ListedSubscription, Registration,
-        SubscriptionStatus,
+        AccountContext, LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext,
+        Registration, SubscriptionStatus,
     },
     mapping::{Mapped, MappedEvent},
 };
@@ -121,6 +123,16 @@ impl Script {
         mapping::events(self, document, trigger)
     }
 
+    /// Asks the provider whose the credentials of an account are, which it refuses if they are
+    /// wrong.
+    pub fn identify(
+        &self,
+        http: &dyn HttpClient,
+        context: &IdentityContext,
+    ) -> Result<Identity, LifecycleError> {
+        identity::identify(self, http, context)
+    }
+
     /// Makes a subscription at the provider.
     pub fn register(
         &self,
@@ -165,6 +177,18 @@ impl Script {
         context: &LifecycleContext,
     ) -> Result<Registration, LifecycleError> {
         lifecycle::call(self, "renew", http, context, lifecycle::registration)
+    }
+
+    /// The name of the subscription that triggers share, where the provider has one for several:
+    /// those with the same name are registered once.
+    pub fn subscription_key(
+        &self,
+        trigger: &TriggerContext,
+    ) -> Result<Option<String>, ScriptError> {
+        if !self.has("subscription_key") {
+            return Ok(None);
+        }
+        mapping::subscription_key(self, trigger).map(Some)
     }
 
     /// An error about a function as a whole.

@@ -9,8 +9,10 @@ mod duplicates;
 mod events;
 mod fixture;
 mod idempotency;
+mod leases;
 mod outage;
 mod plans;
+mod provider_apps;
 mod record;
 mod schema;
 mod tenancy;
@@ -43,7 +45,7 @@ both! {
         anothers_events_are_out_of_reach, a_trigger_cannot_use_anothers_account;
     triggers: lists_page_newest_first, lists_filter, search_takes_wildcards_literally,
         search_ignores_case, patches_change_what_they_name, registration_is_noted,
-        upkeep_finds_its_triggers, counts_by_app_and_status, a_deleted_trigger_leaves_its_history;
+        a_handed_over_secret_is_kept_once, upkeep_finds_its_triggers, counts_by_app_and_status, a_deleted_trigger_leaves_its_history;
     record: a_request_and_its_events_come_back, a_rejection_is_only_a_receipt,
         triggers_show_the_last_proof, one_bad_request_harms_nobody_else,
         a_large_request_is_stored_whole, nul_characters_survive, exact_numbers_and_unicode_survive,
@@ -58,5 +60,9 @@ both! {
     idempotency: the_answer_is_given_again, another_request_is_a_mismatch,
         a_failed_request_frees_its_key, old_keys_start_afresh, one_of_many_begins;
     plans: large_tables_are_not_scanned;
+    leases: one_holds_at_a_time, many_race_for_one, an_ended_lease_is_taken_over,
+        a_fence_never_returns;
+    provider_apps: they_change_and_rotate, one_in_use_stays, flows_end_once,
+        renewed_tokens_replace_only_what_they_renew, a_refused_account_takes_its_triggers_along;
     schema: opening_again_changes_nothing, replicas_start_together;
 }
