@@ -319,6 +319,26 @@ fn what_is_missing_or_there_twice_is_refused() {
     }
 }
 
+/// What is signed here for trying an app out is what verification accepts.
+#[test]
+fn what_is_signed_here_is_accepted() {
+    let mut signed = 0;
+    for vector in genuine().filter(|vector| !vector.secrets.is_empty()) {
+        let (scheme, recipient) = (vector.scheme(), vector.recipient());
+        let secret = recipient.secrets.last().unwrap();
+        let Ok(fields) = scheme.sign(&vector.request(), secret) else {
+            continue;
+        };
+        let mut headers = vector.request.headers.clone();
+        headers.retain(|name, _| fields.iter().all(|(other, _)| !name.eq_ignore_ascii_case(other)));
+        let headers = headers.into_iter().chain(fields);
+        let request = Request { headers: Headers::new(headers), ..vector.request() };
+        assert!(accepts(&vector, &scheme, &vector.keys(), &request), "{}", vector.id);
+        signed += 1;
+    }
+    assert!(signed > 40, "only {signed}");
+}
+
 /// A header with ten thousand signatures, the good one last: only so many are tried.
 #[test]
 fn ten_thousand_candidates() {
