@@ -232,6 +232,11 @@ impl Challenge {
         }
     }
 
+    /// Whether it is any request of its method.
+    pub(crate) fn is_probe(&self) -> bool {
+        matches!(self, Self::Probe { .. })
+    }
+
     /// The header field (lower case) in which it hands over a secret.
     pub(crate) fn secret_header(&self) -> Option<String> {
         match self {
