@@ -28,6 +28,8 @@ use crate::{api::problem::Problem, clock, context::Shared, ids, store::Recorded}
 
 /// Seconds after which a provider may try again when the store cannot take an event.
 const RETRY_SECONDS: u64 = 5;
+/// Seconds after which a provider may try again when a public key could not be fetched.
+const KEY_RETRY_SECONDS: u64 = 30;
 
 /// `GET`, `HEAD` and `POST /v1/webhooks/{app}/{trigger_id}`.
 pub async fn receive(
@@ -301,6 +303,15 @@ fn rejection_problem(rejection: &Rejection) -> Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
         }
         Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        // Not the sender's fault, and worth another attempt.
+        Rejection::KeyUnavailable(_) => {
+            return Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                rejection.code(),
+                rejection.to_string(),
+            )
+            .with_header(header::RETRY_AFTER, KEY_RETRY_SECONDS.to_string());
+        }
         Rejection::MalformedBody(_) => StatusCode::BAD_REQUEST,
         Rejection::UrlNotAllowed(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::UNAUTHORIZED,

@@ -30,7 +30,11 @@ impl Document {
     /// never guessed at.
     pub fn parse(verified: &Verified<'_>, ingress: &Ingress) -> Result<Self, Rejection> {
         let request = verified.request();
-        let body = body::parse(request, &request.body, ingress, ingress.body_limit)?;
+        let body = if verified.is_unwrapped() {
+            body::json(verified.body())?
+        } else {
+            body::parse(request, verified.body(), ingress, ingress.body_limit)?
+        };
         Ok(Self::with_body(request, body))
     }
 
