@@ -299,10 +299,6 @@ fn no_delivery(request: &Request) -> Response {
 
 fn rejection_problem(rejection: &Rejection) -> Problem {
     let status = match rejection {
-        Rejection::UnsupportedContentType(_) | Rejection::UnsupportedEncoding(_) => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
-        Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         // Not the sender's fault, and worth another attempt.
         Rejection::KeyUnavailable(_) => {
             return Problem::new(
@@ -312,6 +308,10 @@ fn rejection_problem(rejection: &Rejection) -> Problem {
             )
             .with_header(header::RETRY_AFTER, KEY_RETRY_SECONDS.to_string());
         }
+        Rejection::UnsupportedContentType(_) | Rejection::UnsupportedEncoding(_) => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Rejection::MalformedBody(_) => StatusCode::BAD_REQUEST,
         Rejection::UrlNotAllowed(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::UNAUTHORIZED,
