@@ -10,6 +10,7 @@ mod edge;
 mod egress;
 mod handshakes;
 mod isolation;
+mod keys;
 mod receiving;
 mod registration;
 mod reload;
