@@ -30,6 +30,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub(crate) use self::description::one_of;
+pub(crate) use self::keys::HostPattern;
 use self::{description::Description, reading::Reading};
 pub use self::{encoding::Encoding, keys::KeyRing};
 use crate::{Recipient, Rejection, Request, Verified};
