@@ -40,6 +40,8 @@ pub enum Outcome {
     },
     /// The events it carries, at least one.
     Events(Vec<Event>),
+    /// A notice that says "look": what it is about is yet to be asked of the provider.
+    Noticed(Document),
     /// Verified, but the script failed on it: worth keeping until the script is mended.
     Failed {
         /// How.
@@ -106,6 +108,9 @@ impl App {
             let why = verdict.clause.map(|clause| clause.to_string()).unwrap_or_default();
             return Outcome::Ignored { reason: format!("not what {} is about: {why}", kind.name) };
         }
+        if self.is_thin() {
+            return Outcome::Noticed(document.clone());
+        }
         match self.script.events(document, trigger) {
             Err(error) => Outcome::Failed { reason: error.to_string(), exhausted: error.exhausted },
             Ok(Mapped::Skipped(reason)) => Outcome::Ignored { reason },
@@ -113,17 +118,17 @@ impl App {
                 Outcome::Ignored { reason: "the app's script made no event of it".to_owned() }
             }
             Ok(Mapped::Events(events)) => {
-                Outcome::Events(self.complete(events, kind, verified.request()))
+                Outcome::Events(self.complete(events, kind, &verified.request().body))
             }
         }
     }
 
     /// Gives events what their script left out: the trigger's type, an id of their own.
-    fn complete(
+    pub(crate) fn complete(
         &self,
         events: Vec<MappedEvent>,
         kind: &TriggerType,
-        request: &Request,
+        body: &[u8],
     ) -> Vec<Event> {
         let several = events.len() > 1;
         let events = events.into_iter().enumerate();
@@ -135,8 +140,8 @@ impl App {
                 ),
                 external_id: match event.id.filter(|id| !id.is_empty()) {
                     Some(id) => bounded(id),
-                    None if several => format!("{}#{index}", hash(&request.body)),
-                    None => hash(&request.body),
+                    None if several => format!("{}#{index}", hash(body)),
+                    None => hash(body),
                 },
                 occurred_at: event.occurred_at,
                 data: event.data,

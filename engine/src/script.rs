@@ -13,6 +13,7 @@
 mod compile;
 mod convert;
 mod engine;
+mod expansion;
 mod failure;
 mod http;
 mod json;
@@ -35,6 +36,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::{
+    expansion::Expansion,
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
     lifecycle::{
         AccountContext, LifecycleContext, LifecycleError, ListedSubscription, Registration,
@@ -165,6 +167,17 @@ impl Script {
         context: &LifecycleContext,
     ) -> Result<Registration, LifecycleError> {
         lifecycle::call(self, "renew", http, context, lifecycle::registration)
+    }
+
+    /// Asks the provider what a notice is about: `notice` is the request document, or nothing for
+    /// a look without one.
+    pub fn expand(
+        &self,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
+        notice: Option<&Document>,
+    ) -> Result<Expansion, LifecycleError> {
+        expansion::expand(self, http, context, notice)
     }
 
     /// An error about a function as a whole.

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    compare::{differences, includes},
+    compare::{contains, differences, includes, same},
+    expansion::{ExpectedExpansion, check_expansion},
     http::{Exchange, Recorded},
 };
 use crate::{
@@ -34,14 +35,20 @@ pub(super) struct Case {
     #[serde(default)]
     external_id: Option<String>,
     #[serde(default)]
+    state: Value,
+    #[serde(default)]
+    cursor: Value,
+    #[serde(default)]
+    pub(super) notice: Option<Value>,
+    #[serde(default)]
     request: Delivery,
     #[serde(default)]
     pub(super) call: Option<String>,
     #[serde(default)]
     account: Option<Account>,
     #[serde(default)]
-    http: Vec<Exchange>,
-    expect: Expectation,
+    pub(super) http: Vec<Exchange>,
+    pub(super) expect: Expectation,
 }
 
 fn object() -> Value {
@@ -82,8 +89,10 @@ struct Account {
 /// What must come of a sample; one of these.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Expectation {
+pub(super) enum Expectation {
     Events(Vec<ExpectedEvent>),
+    Noticed(bool),
+    Expansion(ExpectedExpansion),
     Rejected(String),
     Ignored(String),
     Reply {
@@ -102,7 +111,7 @@ enum Expectation {
 }
 
 #[derive(Debug, Deserialize)]
-struct ExpectedEvent {
+pub(super) struct ExpectedEvent {
     #[serde(rename = "type")]
     event_type: String,
     id: String,
@@ -117,7 +126,7 @@ struct ExpectedEvent {
 }
 
 /// Tells a null that was written from a field that was not.
-fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+pub(super) fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(d).map(Some)
 }
 
@@ -153,7 +162,11 @@ impl Case {
             let told = violations.into_iter();
             return told.map(|one| format!("config{}: {}", one.pointer, one.message)).collect();
         }
-        if self.call.is_some() { self.check_call(app) } else { self.check_delivery(app) }
+        match self.call.as_deref() {
+            None => self.check_delivery(app),
+            Some("expand") => check_expansion(self, app),
+            Some(_) => self.check_call(app),
+        }
     }
 
     /// Receives the delivery.
@@ -213,6 +226,9 @@ impl Case {
                 Expectation::Events(expected),
                 Ok(Received { outcome: Outcome::Events(found), .. }),
             ) => self.check_events(app, expected, &found),
+            (Expectation::Noticed(true), Ok(Received { outcome: Outcome::Noticed(_), .. })) => {
+                Vec::new()
+            }
             (
                 Expectation::Ignored(part),
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
@@ -237,7 +253,12 @@ impl Case {
         }
     }
 
-    fn check_events(&self, app: &App, expected: &[ExpectedEvent], found: &[Event]) -> Vec<String> {
+    pub(super) fn check_events(
+        &self,
+        app: &App,
+        expected: &[ExpectedEvent],
+        found: &[Event],
+    ) -> Vec<String> {
         if expected.len() != found.len() {
             return vec![format!(
                 "expect.events: expected {} events, found {}",
@@ -292,37 +313,30 @@ impl Case {
             (Expectation::Result(part), Ok(result)) => {
                 told.extend(includes("expect.result", part, &result));
             }
-            (Expectation::Error { kind, status, message }, Err(error)) => {
-                let (found, found_status) = error_facts(&error);
-                told.extend(same("expect.error.kind", kind, found));
-                if let Some(status) = status {
-                    told.extend(same("expect.error.status", &Some(*status), &found_status));
-                }
-                told.extend(contains("expect.error.message", message, &error.to_string()));
-            }
             (expected, Ok(result)) => {
                 told.push(format!("expect: expected {expected:?}, found the result {result}"));
             }
-            (_, Err(error)) => told.push(format!("expect: the call failed: {error}")),
+            (_, Err(error)) => told.extend(self.check_error(&error)),
         }
+        told
+    }
+
+    pub(super) fn check_error(&self, error: &LifecycleError) -> Vec<String> {
+        let Expectation::Error { kind, status, message } = &self.expect else {
+            return vec![format!("expect: the call failed: {error}")];
+        };
+        let (found, found_status) = error_facts(error);
+        let mut told = same("expect.error.kind", kind, found);
+        if let Some(status) = status {
+            told.extend(same("expect.error.status", &Some(*status), &found_status));
+        }
+        told.extend(contains("expect.error.message", message, &error.to_string()));
         told
     }
 
     /// Makes the call and puts its result in the form samples are written in.
     fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
-        let context = LifecycleContext {
-            trigger: self.context(app),
-            external_id: self.external_id.clone(),
-            account: self.account.as_ref().map(|account| AccountContext {
-                kind: account.kind.clone(),
-                credentials: account.credentials.clone(),
-                metadata: account.metadata.clone(),
-            }),
-            hosts: app.allowed_hosts(&base_url),
-            base_url,
-            state: Value::Null,
-        };
+        let context = self.lifecycle(app);
         let script = app.script();
         match self.call.as_deref().unwrap_or_default() {
             "register" => script.register(recorded, &context).map(|made| registration(&made)),
@@ -343,12 +357,32 @@ impl Case {
             }),
         }
     }
+
+    /// What a call of the sample's trigger knows.
+    pub(super) fn lifecycle(&self, app: &App) -> LifecycleContext {
+        let base_url = app.definition.base_url.clone().unwrap_or_default();
+        LifecycleContext {
+            trigger: self.context(app),
+            external_id: self.external_id.clone(),
+            account: self.account.as_ref().map(|account| AccountContext {
+                kind: account.kind.clone(),
+                credentials: account.credentials.clone(),
+                metadata: account.metadata.clone(),
+            }),
+            hosts: app.allowed_hosts(&base_url),
+            base_url,
+            state: self.state.clone(),
+            cursor: self.cursor.clone(),
+        }
+    }
 }
 
 fn registration(made: &crate::Registration) -> Value {
     json!({
         "external_id": made.external_id,
         "expires_at": made.expires_at,
+        "renew_at": made.renew_at,
+        "cursor": made.cursor,
         "state": made.state,
         "has_secret": made.secret.is_some(),
     })
@@ -361,25 +395,5 @@ fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
         LifecycleError::Timeout { .. } => ("timeout", None),
         LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => ("denied", None),
         LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => ("script", None),
-    }
-}
-
-fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
-    at: &str,
-    expected: &E,
-    found: &F,
-) -> Vec<String> {
-    if expected == found {
-        Vec::new()
-    } else {
-        vec![format!("{at}: expected {expected:?}, found {found:?}")]
-    }
-}
-
-fn contains(at: &str, part: &str, text: &str) -> Vec<String> {
-    if text.contains(part) {
-        Vec::new()
-    } else {
-        vec![format!("{at}: expected {part:?} within {text:?}")]
     }
 }

@@ -40,6 +40,8 @@ pub struct LifecycleContext {
     pub hosts: Vec<String>,
     /// What an earlier call asked to keep.
     pub state: Value,
+    /// How far the provider's history was read; null at first.
+    pub cursor: Value,
 }
 
 /// A linked account's credentials.
@@ -62,6 +64,10 @@ pub struct Registration {
     pub secret: Option<SecretString>,
     /// When it expires.
     pub expires_at: Option<Micros>,
+    /// When to renew it; at half its lifetime where the script does not say.
+    pub renew_at: Option<Micros>,
+    /// From where on the provider's history is to be read.
+    pub cursor: Option<Value>,
     /// What to keep for later calls.
     pub state: Value,
 }
@@ -100,6 +106,8 @@ pub enum LifecycleError {
         message: String,
         /// What to do.
         hint: Option<String>,
+        /// Seconds after which the provider wants to be asked again, where it says so.
+        retry_after: Option<u64>,
     },
     /// No connection.
     #[error("the provider cannot be reached: {0}")]
@@ -131,8 +139,9 @@ impl LifecycleError {
     fn scrubbed(self, known: &Known) -> Self {
         let scrub = |text: String| known.scrub(&text);
         match self {
-            Self::Provider { status, message, hint } => {
-                Self::Provider { status, message: scrub(message), hint: hint.map(scrub) }
+            Self::Provider { status, message, hint, retry_after } => {
+                let (message, hint) = (scrub(message), hint.map(scrub));
+                Self::Provider { status, message, hint, retry_after }
             }
             Self::Unreachable(reason) => Self::Unreachable(scrub(reason)),
             Self::Denied(reason) => Self::Denied(scrub(reason)),
@@ -145,13 +154,25 @@ impl LifecycleError {
     }
 }
 
-/// Calls `function` on a thread of its own, sends its requests from this one, and reads what it
-/// returned with `read`.
+/// Calls `function(http, trigger)` on a thread of its own, sends its requests from this one, and
+/// reads what it returned with `read`.
 pub(super) fn call<T: Send>(
     script: &Script,
     function: &'static str,
     client: &dyn HttpClient,
     context: &LifecycleContext,
+    read: fn(&str, Dynamic) -> Result<T, String>,
+) -> Result<T, LifecycleError> {
+    call_with(script, function, client, context, None, read)
+}
+
+/// The same with a third argument, where the function takes one.
+pub(super) fn call_with<T: Send>(
+    script: &Script,
+    function: &'static str,
+    client: &dyn HttpClient,
+    context: &LifecycleContext,
+    third: Option<Dynamic>,
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
     if !script.has(function) {
@@ -163,7 +184,7 @@ pub(super) fn call<T: Send>(
     let (sender, requests) = mpsc::channel::<Exchange>();
     let http = Http::new(sender, &context.hosts, base_url);
     let result = thread::scope(|scope| {
-        let run = || run(script, function, http, describe(context, &known), read);
+        let run = || run(script, function, http, describe(context, &known), third, read);
         let worker = thread::Builder::new()
             .name(function.to_owned())
             .stack_size(STACK)
@@ -184,12 +205,17 @@ fn run<T>(
     function: &'static str,
     http: Http,
     trigger: Trigger,
+    third: Option<Dynamic>,
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
     let Trigger { map, known } = trigger;
     let (result, printed) = meter::metered(|| {
-        engine::call(&script.ast, &script.constants, function, (http, map))
-            .map(|value| read(&format!("{function}()"), value))
+        let (ast, constants) = (&script.ast, &script.constants);
+        let returned = match third {
+            None => engine::call(ast, constants, function, (http, map)),
+            Some(third) => engine::call(ast, constants, function, (http, map, third)),
+        };
+        returned.map(|value| read(&format!("{function}()"), value))
     });
     let printed: Vec<String> = printed.iter().map(|line| known.scrub(line)).collect();
     script.log(function, &printed);
@@ -234,6 +260,7 @@ fn describe(context: &LifecycleContext, known: &Known) -> Trigger {
         ("external_id".into(), external_id.map_or(Dynamic::UNIT, |id| id.to_owned().into())),
         ("base_url".into(), context.base_url.trim_end_matches('/').into()),
         ("state".into(), Json::present(context.state.clone().into())),
+        ("cursor".into(), Json::present(context.cursor.clone().into())),
     ]);
     Trigger { map, known: known.clone() }
 }
@@ -241,12 +268,15 @@ fn describe(context: &LifecycleContext, known: &Known) -> Trigger {
 /// What `register` and `renew` return; nothing at all counts as a subscription without an id.
 pub(super) fn registration(what: &str, value: Dynamic) -> Result<Registration, String> {
     let value = if value.is_unit() { Dynamic::from(Map::new()) } else { value };
-    let keys = ["external_id", "secret", "expires_at", "state"];
+    let keys = ["external_id", "secret", "expires_at", "renew_at", "state", "cursor"];
     let mut record = Record::new(what, value, &keys)?;
     Ok(Registration {
         external_id: record.text("external_id")?,
         secret: record.secret("secret")?,
         expires_at: record.moment("expires_at")?,
+        renew_at: record.moment("renew_at")?,
+        cursor: Some(record.json("cursor", &mut Output::default())?)
+            .filter(|cursor| !cursor.is_null()),
         state: record.json("state", &mut Output::default())?,
     })
 }
