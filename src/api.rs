@@ -11,6 +11,7 @@ mod events;
 mod extract;
 mod health;
 mod idempotency;
+mod jobs;
 mod page;
 pub mod problem;
 mod projects;
@@ -34,6 +35,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(health::router())
         .merge(events::router())
         .merge(projects::router())
+        .merge(jobs::router())
 }
 
 /// The API's routes.

@@ -22,6 +22,7 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use self::receipt::Draft;
+pub(crate) use self::receipt::{Sifted, notice_place, sift};
 pub use self::subscriber::{Subscriber, Subscribers};
 use crate::{api::problem::Problem, clock, context::Shared, ids, store::Recorded};
 
@@ -226,10 +227,15 @@ impl Reception<'_> {
                     "a verified request could not be mapped; its receipt keeps it");
                 draft.outcome("failed", Some(reason)).body(request.body)
             }
-            Outcome::Events(_) if self.subscriber.trigger.status == "paused" => {
+            Outcome::Events(_) | Outcome::Noticed(_)
+                if self.subscriber.trigger.status == "paused" =>
+            {
                 draft.outcome("ignored", Some("the trigger is paused".to_owned()))
             }
             Outcome::Events(events) => draft.events(self.subscriber, events, request),
+            Outcome::Noticed(document) => {
+                draft.notice(&self.context.vault, &document).body(request.body)
+            }
         };
         self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await
     }
@@ -241,8 +247,14 @@ impl Reception<'_> {
     ) -> Response {
         let inbound = draft.finish();
         let receipt_id = inbound.receipt.id.clone();
+        let noticed = inbound.notice.is_some();
         match self.context.store.record(inbound).await {
-            Ok(recorded) => answer(&(receipt_id, recorded)),
+            Ok(recorded) => {
+                if noticed {
+                    self.context.jobs.notice_came();
+                }
+                answer(&(receipt_id, recorded))
+            }
             Err(error) => unavailable(&error),
         }
     }

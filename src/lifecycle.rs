@@ -6,7 +6,10 @@
 //! outcome is unknown, what may have been made at the provider is looked for and removed.
 
 mod call;
+mod expansion;
+mod failure;
 mod refusal;
+mod renewal;
 mod undo;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
@@ -19,18 +22,26 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
-pub use self::undo::sweep_abandoned;
 use self::{
     call::{Call, secret_place},
     refusal::{gone, may_have_worked, problem},
     undo::{remove_doubtful, undo},
+};
+pub(crate) use self::{
+    expansion::expand,
+    failure::Failure,
+    renewal::{renew, store_renewal},
+    undo::sweep_abandoned,
 };
 use crate::{
     api::problem::Problem,
     clock,
     context::{Context, Shared},
     ids,
-    store::{Registered, TriggerPatch, model::Trigger},
+    store::{
+        Registered, TriggerPatch,
+        model::{Trigger, Upkeep},
+    },
 };
 
 /// Names of the credential that verifies deliveries, where the account carries it.
@@ -204,18 +215,23 @@ async fn registered(
 ) -> Result<Trigger, Problem> {
     let sealed = registration
         .secret
-        .map(|secret| context.vault.seal(secret_place(trigger), &secret))
+        .as_ref()
+        .map(|secret| context.vault.seal(secret_place(trigger), secret))
         .or_else(|| trigger.secret.clone());
+    let now = clock::now();
+    let look = context.config.jobs.look_seconds.micros();
     let registered = Registered {
         external_id: registration.external_id.clone(),
         secret: sealed,
         state: registration.state.clone(),
         expires_at: registration.expires_at,
+        renew_at: renewal::due(&registration, now),
+        cursor: registration.cursor.as_ref().map(ToString::to_string),
+        look_at: call.app.is_thin().then_some(now + look),
         // A new configuration does not resume a paused trigger.
         status: if trigger.status == "paused" { "paused" } else { "active" }.to_owned(),
         definition_version: call.app.version.clone(),
     };
-    let now = clock::now();
     let stored =
         context.store.set_registration(&trigger.project_id, &trigger.id, &registered, now).await?;
     context.subscribers.forget(&trigger.id).await;
@@ -289,6 +305,7 @@ fn new_row(
         expires_at: None,
         created_at: now,
         updated_at: now,
+        upkeep: Upkeep::default(),
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
     let verifies = made.clone().or_else(|| account_secret(app, account?));

@@ -9,9 +9,12 @@ mod dialect;
 mod error;
 mod events;
 mod idempotency;
+mod jobs;
 mod keys;
+mod leases;
 mod migrations;
 pub mod model;
+mod notices;
 mod plans;
 mod projects;
 mod receipts;
@@ -28,12 +31,15 @@ pub use self::{
     error::StoreError,
     events::EventFilter,
     idempotency::Begun,
+    jobs::JobRun,
+    notices::{Backlog, Expansion},
     plans::Plan,
     receipts::ReceiptFilter,
     record::{Inbound, Recorded},
     statement::Page,
     stats::{Bucket, Stats, TriggerCount},
     triggers::{Registered, TriggerFilter, TriggerPatch},
+    upkeep::Renewal,
 };
 use self::{dialect::Pool, record::Writer, statement::Statement};
 

@@ -1,5 +1,5 @@
-//! Where SQLite and PostgreSQL differ: how they are opened, and how a transaction begins. Every
-//! other statement is the same text on both.
+//! Where SQLite and PostgreSQL differ: how they are opened, how a transaction begins, and how they
+//! tell the time. Every other statement is the same text on both.
 
 use std::{fs, net::IpAddr, path::Path, time::Duration};
 
@@ -108,6 +108,14 @@ impl Pool {
             Self::Postgres(_) => "EXPLAIN ",
         }
     }
+
+    /// The database's own clock in microseconds since 1970: the one that all replicas share.
+    pub(super) fn now(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Self::Postgres(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
 }
 
 impl Transaction {
@@ -120,10 +128,11 @@ impl Transaction {
         })
     }
 
-    pub(super) async fn run(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
-        with_transaction!(self, |transaction| {
-            prepare!(query, statement).execute(&mut **transaction).await.map(drop)
-        })
+    /// Runs a statement; returns how many rows it changed.
+    pub(super) async fn run(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
+        Ok(with_transaction!(self, |transaction| {
+            prepare!(query, statement).execute(&mut **transaction).await?.rows_affected()
+        }))
     }
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
