@@ -15,8 +15,10 @@ mod leases;
 mod migrations;
 pub mod model;
 mod notices;
+mod oauth_flows;
 mod plans;
 mod projects;
+mod provider_apps;
 mod receipts;
 mod record;
 mod statement;
@@ -34,6 +36,7 @@ pub use self::{
     jobs::JobRun,
     notices::{Backlog, Expansion},
     plans::Plan,
+    provider_apps::ProviderAppPatch,
     receipts::ReceiptFilter,
     record::{Inbound, Recorded},
     statement::Page,

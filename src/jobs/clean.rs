@@ -60,5 +60,6 @@ pub(super) async fn clean(context: &Shared, now: Micros) -> Result<String, Store
         metrics::counter!("hearken_rows_deleted_total", "what" => kind.name()).increment(deleted);
         told.push(format!("{}: {deleted}", kind.name()));
     }
+    context.store.delete_old_leases().await?;
     Ok(told.join(", "))
 }

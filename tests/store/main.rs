@@ -9,9 +9,11 @@ mod duplicates;
 mod events;
 mod fixture;
 mod idempotency;
+mod leases;
 mod notices;
 mod outage;
 mod plans;
+mod provider_apps;
 mod record;
 mod schema;
 mod tenancy;
@@ -62,5 +64,9 @@ both! {
         a_cursor_moves_from_where_it_stands, what_failed_waits_as_a_whole,
         quiet_triggers_are_looked_at_once, renewals_are_due_and_noted;
     plans: large_tables_are_not_scanned;
+    leases: one_holds_at_a_time, many_race_for_one, an_ended_lease_is_taken_over,
+        a_fence_never_returns;
+    provider_apps: they_change_and_rotate, one_in_use_stays, flows_end_once,
+        renewed_tokens_replace_only_what_they_renew, a_refused_account_takes_its_triggers_along;
     schema: opening_again_changes_nothing, replicas_start_together;
 }

@@ -176,7 +176,7 @@ pub(crate) async fn quiet_triggers_are_looked_at_once(fixture: &Fixture) {
     notice(store, &noticed, NOW).await;
     let replica = fixture.replica().await;
     let looks = [store, &replica, store].map(|store| store.make_looks(NOW, NOW + 600, 10));
-    join_all(looks).await.into_iter().for_each(|looks| drop(looks.unwrap()));
+    assert!(join_all(looks).await.into_iter().all(|looks| looks.is_ok()));
     let waiting = store.notices_of(&quiet.id, NOW, 10).await.unwrap();
     assert_eq!(waiting.len(), 1);
     assert_eq!((&waiting[0].document, &waiting[0].receipt_id), (&None, &None));

@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 use super::{
     compare::{contains, differences, includes, same},
     expansion::{ExpectedExpansion, check_expansion},
-    http::{Exchange, Recorded},
+    http::Exchange,
 };
 use crate::{
-    AccountContext, App, Event, Headers, KeyRing, LifecycleContext, LifecycleError, Micros,
-    Outcome, Problem, Received, Recipient, Rejection, Request, TriggerContext,
-    script::{SubscriptionStatus, moment},
+    App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
+    Request, TriggerContext, script::moment,
 };
 
 /// A sample file.
@@ -33,11 +32,11 @@ pub(super) struct Case {
     #[serde(default = "url")]
     url: String,
     #[serde(default)]
-    external_id: Option<String>,
+    pub(super) external_id: Option<String>,
     #[serde(default)]
-    state: Value,
+    pub(super) state: Value,
     #[serde(default)]
-    cursor: Value,
+    pub(super) cursor: Value,
     #[serde(default)]
     pub(super) notice: Option<Value>,
     #[serde(default)]
@@ -45,7 +44,9 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) call: Option<String>,
     #[serde(default)]
-    account: Option<Account>,
+    pub(super) account: Option<Account>,
+    #[serde(default)]
+    pub(super) provider_app: Option<ProviderApp>,
     #[serde(default)]
     pub(super) http: Vec<Exchange>,
     pub(super) expect: Expectation,
@@ -78,12 +79,23 @@ struct Delivery {
 
 /// A linked account.
 #[derive(Debug, Deserialize)]
-struct Account {
-    kind: String,
+pub(super) struct Account {
+    pub(super) kind: String,
     #[serde(default)]
-    credentials: BTreeMap<String, SecretString>,
+    pub(super) id: Option<String>,
     #[serde(default)]
-    metadata: Value,
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    pub(super) metadata: Value,
+}
+
+/// An app registered at the provider.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProviderApp {
+    #[serde(default)]
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    pub(super) metadata: Value,
 }
 
 /// What must come of a sample; one of these.
@@ -200,18 +212,27 @@ impl Case {
         }
     }
 
-    fn context(&self, app: &App) -> TriggerContext {
+    pub(super) fn context(&self, app: &App) -> TriggerContext {
         TriggerContext {
             id: "trg_sample".to_owned(),
             name: self.trigger_name(app),
             config: self.config.clone(),
-            account_id: None,
+            account_id: self.account.as_ref().and_then(|account| account.id.clone()),
+            account_metadata: self.account.as_ref().map_or(Value::Null, |one| one.metadata.clone()),
             recipient: Recipient {
                 url: self.url.clone(),
                 secrets: self.secret.iter().cloned().collect(),
-                facts: Value::Null,
+                facts: self.facts(),
             },
         }
+    }
+
+    /// Public facts of the provider's app and of the account, which wins.
+    fn facts(&self) -> Value {
+        let app = self.provider_app.as_ref().map(|app| &app.metadata);
+        let account = self.account.as_ref().map(|account| &account.metadata);
+        let facts = [app, account].into_iter().flatten().filter_map(Value::as_object).flatten();
+        Value::Object(facts.map(|(name, fact)| (name.clone(), fact.clone())).collect())
     }
 
     fn check_delivery(&self, app: &App) -> Vec<String> {
@@ -303,97 +324,5 @@ impl Case {
             );
         }
         told
-    }
-
-    fn check_call(&self, app: &App) -> Vec<String> {
-        let recorded = Recorded::new(&self.http);
-        let result = self.call(app, &recorded);
-        let mut told = recorded.differences();
-        match (&self.expect, result) {
-            (Expectation::Result(part), Ok(result)) => {
-                told.extend(includes("expect.result", part, &result));
-            }
-            (expected, Ok(result)) => {
-                told.push(format!("expect: expected {expected:?}, found the result {result}"));
-            }
-            (_, Err(error)) => told.extend(self.check_error(&error)),
-        }
-        told
-    }
-
-    pub(super) fn check_error(&self, error: &LifecycleError) -> Vec<String> {
-        let Expectation::Error { kind, status, message } = &self.expect else {
-            return vec![format!("expect: the call failed: {error}")];
-        };
-        let (found, found_status) = error_facts(error);
-        let mut told = same("expect.error.kind", kind, found);
-        if let Some(status) = status {
-            told.extend(same("expect.error.status", &Some(*status), &found_status));
-        }
-        told.extend(contains("expect.error.message", message, &error.to_string()));
-        told
-    }
-
-    /// Makes the call and puts its result in the form samples are written in.
-    fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
-        let context = self.lifecycle(app);
-        let script = app.script();
-        match self.call.as_deref().unwrap_or_default() {
-            "register" => script.register(recorded, &context).map(|made| registration(&made)),
-            "renew" => script.renew(recorded, &context).map(|made| registration(&made)),
-            "unregister" => script.unregister(recorded, &context).map(|()| json!({})),
-            "status" => script.status(recorded, &context).map(|status| match status {
-                SubscriptionStatus::Active => json!({ "state": "active" }),
-                SubscriptionStatus::Inactive(reason) => {
-                    json!({ "state": "inactive", "reason": reason })
-                }
-                SubscriptionStatus::Missing => json!({ "state": "missing" }),
-            }),
-            _ => script.list(recorded, &context).map(|listed| {
-                let items = listed.into_iter().map(|one| {
-                    json!({ "external_id": one.external_id, "url": one.url, "active": one.active })
-                });
-                Value::Array(items.collect())
-            }),
-        }
-    }
-
-    /// What a call of the sample's trigger knows.
-    pub(super) fn lifecycle(&self, app: &App) -> LifecycleContext {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
-        LifecycleContext {
-            trigger: self.context(app),
-            external_id: self.external_id.clone(),
-            account: self.account.as_ref().map(|account| AccountContext {
-                kind: account.kind.clone(),
-                credentials: account.credentials.clone(),
-                metadata: account.metadata.clone(),
-            }),
-            hosts: app.allowed_hosts(&base_url),
-            base_url,
-            state: self.state.clone(),
-            cursor: self.cursor.clone(),
-        }
-    }
-}
-
-fn registration(made: &crate::Registration) -> Value {
-    json!({
-        "external_id": made.external_id,
-        "expires_at": made.expires_at,
-        "renew_at": made.renew_at,
-        "cursor": made.cursor,
-        "state": made.state,
-        "has_secret": made.secret.is_some(),
-    })
-}
-
-fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
-    match error {
-        LifecycleError::Provider { status, .. } => ("provider", Some(*status)),
-        LifecycleError::Unreachable(_) => ("unreachable", None),
-        LifecycleError::Timeout { .. } => ("timeout", None),
-        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => ("denied", None),
-        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => ("script", None),
     }
 }

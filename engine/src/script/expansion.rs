@@ -6,8 +6,13 @@ use rhai::Dynamic;
 use serde_json::Value;
 
 use super::{
-    HttpClient, LifecycleContext, LifecycleError, MappedEvent, Script, convert::Output, json::Json,
-    lifecycle, mapping, record::Record,
+    HttpClient, LifecycleContext, LifecycleError, MappedEvent, Script,
+    convert::Output,
+    json::Json,
+    lifecycle::{self, Reach},
+    mapping,
+    record::Record,
+    secret::Known,
 };
 use crate::document::Document;
 
@@ -31,7 +36,9 @@ pub(super) fn expand(
     notice: Option<&Document>,
 ) -> Result<Expansion, LifecycleError> {
     let notice = notice.map_or(Dynamic::UNIT, |notice| Json::present(Arc::clone(notice.root())));
-    lifecycle::call_with(script, "expand", client, context, Some(notice), read)
+    let reach = Reach { client, base_url: &context.base_url, hosts: &context.hosts };
+    let describe = |known: &Known| lifecycle::describe(context, known);
+    lifecycle::call_with(script, "expand", reach, describe, Some(notice), read)
 }
 
 fn read(what: &str, value: Dynamic) -> Result<Expansion, String> {
