@@ -164,7 +164,8 @@ impl Store {
         self.write().row(statement).await
     }
 
-    /// Changes a trigger's status, and why it has it; returns the trigger as it is now.
+    /// Changes a trigger's status, and why it has it; returns the trigger as it is now. A thin
+    /// app's trigger that becomes active is looked at soon, for what happened meanwhile.
     pub async fn set_status(
         &self,
         project: &str,
@@ -174,7 +175,9 @@ impl Store {
         now: Micros,
     ) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new(
-            "UPDATE triggers SET status = $3, status_reason = $4, updated_at = $5
+            "UPDATE triggers SET status = $3, status_reason = $4, updated_at = $5,
+                 look_at = CASE WHEN $3 = 'active' AND look_at IS NOT NULL THEN $5
+                     ELSE look_at END
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement.then(COLUMNS).then(UPKEEP).bind(project).bind(id);

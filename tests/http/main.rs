@@ -15,3 +15,4 @@ mod reload;
 mod roles;
 mod support;
 mod tenancy;
+mod thin;
