@@ -196,11 +196,12 @@ fn move_cursor(expansion: &Expansion) -> Statement {
 }
 
 pub(super) fn due_notices(now: Micros, limit: u32) -> Statement {
+    // Grouped by an expression, so that SQLite seeks what is due and then groups.
     Statement::new(
-        "SELECT trigger_id FROM notices WHERE next_at <= $1
+        "SELECT trigger_id || '' FROM notices WHERE next_at <= $1
              AND NOT EXISTS (SELECT 1 FROM notices later
                  WHERE later.trigger_id = notices.trigger_id AND later.next_at > $1)
-         GROUP BY trigger_id ORDER BY MIN(next_at) LIMIT $2",
+         GROUP BY 1 ORDER BY MIN(next_at) LIMIT $2",
     )
     .bind(now)
     .bind(i64::from(limit))
