@@ -10,6 +10,7 @@ mod expansion;
 mod failure;
 mod refusal;
 mod renewal;
+mod secret;
 mod undo;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
@@ -22,15 +23,18 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
+pub use self::secret::shown_secret;
 use self::{
-    call::{Call, secret_place},
+    call::Call,
     refusal::{gone, may_have_worked, problem},
     undo::{remove_doubtful, undo},
 };
 pub(crate) use self::{
+    call::destination,
     expansion::expand,
     failure::Failure,
     renewal::{renew, store_renewal},
+    secret::{keep_handed_over, secret_place},
     undo::sweep_abandoned,
 };
 use crate::{
@@ -133,6 +137,7 @@ pub async fn reconfigure(
         }
         return Err(put_back(context, &old, &old, &trigger, &error).await);
     }
+    forget_handed_over(context, &new, &trigger).await?;
     match new.register().await {
         Ok(registration) => {
             let (project, now) = (&trigger.project_id, clock::now());
@@ -141,6 +146,20 @@ pub async fn reconfigure(
         }
         Err(error) => Err(put_back(context, &old, &new, &trigger, &error).await),
     }
+}
+
+/// Where the provider hands over a new secret with every subscription, the old one must make room
+/// for it: nothing unsigned may replace a secret that is in use.
+async fn forget_handed_over(
+    context: &Context,
+    call: &Call,
+    trigger: &Trigger,
+) -> Result<(), Problem> {
+    if call.app.hands_over_secret() {
+        context.store.clear_secret(&trigger.project_id, &trigger.id, clock::now()).await?;
+        context.subscribers.forget(&trigger.id).await;
+    }
+    Ok(())
 }
 
 /// Restores the old subscription after a call of `failed` did not succeed, or marks the trigger as
@@ -154,6 +173,9 @@ async fn put_back(
 ) -> Problem {
     let problem = problem(failed, error);
     remove_doubtful(failed, trigger, error).await;
+    if let Err(error) = forget_handed_over(context, old, trigger).await {
+        error!(trigger = %trigger.id, ?error, "its secret could not be forgotten");
+    }
     let restored = match old.register().await {
         Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
         Err(error) => {
@@ -213,11 +235,9 @@ async fn registered(
     trigger: &Trigger,
     registration: Registration,
 ) -> Result<Trigger, Problem> {
-    let sealed = registration
-        .secret
-        .as_ref()
-        .map(|secret| context.vault.seal(secret_place(trigger), secret))
-        .or_else(|| trigger.secret.clone());
+    // One that arrived in a handshake meanwhile is on the row, and stays there.
+    let sealed = registration.secret.as_ref();
+    let sealed = sealed.map(|secret| context.vault.seal(secret_place(trigger), secret));
     let now = clock::now();
     let look = context.config.jobs.look_seconds.micros();
     let registered = Registered {

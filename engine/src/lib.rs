@@ -32,6 +32,7 @@ mod yaml;
 
 pub use app::{App, TriggerType};
 pub use catalogue::Catalogue;
+pub use challenge::{Answer, Duty};
 pub use expand::Expanded;
 pub use filter::{Filter, Verdict};
 pub use nearest::nearest;

@@ -8,6 +8,7 @@ mod case;
 mod compare;
 mod expansion;
 mod http;
+mod reply;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

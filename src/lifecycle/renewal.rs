@@ -5,11 +5,7 @@ use std::sync::Arc;
 use hearken_engine::{App, LifecycleError, Micros, Registration, SubscriptionStatus};
 use tracing::{info, warn};
 
-use super::{
-    Failure,
-    call::{Call, secret_place},
-    refusal::gone,
-};
+use super::{Failure, call::Call, forget_handed_over, refusal::gone, secret_place};
 use crate::{
     clock,
     context::{Context, Shared},
@@ -47,6 +43,7 @@ pub(crate) async fn renew(context: &Shared, trigger: &Trigger) -> Result<Renewed
             }
         }
     }
+    forget_handed_over(context, &call, trigger).await?;
     let registration = call.register().await?;
     Ok(Renewed { app, registration, call, anew: true })
 }
@@ -87,7 +84,7 @@ pub(crate) async fn store_renewal(
         let state = if kept(&registration.state) { &trigger.state } else { &registration.state };
         let renewal = Renewal {
             external_id: registration.external_id.clone().or_else(|| trigger.external_id.clone()),
-            secret: sealed.or_else(|| trigger.secret.clone()),
+            secret: sealed,
             state: state.clone(),
             expires_at: registration.expires_at,
             renew_at: due(&registration, now),

@@ -11,7 +11,7 @@ use super::{Statement, Store, StoreError, model::Trigger, triggers};
 pub struct Renewal {
     /// The subscription's id at the provider.
     pub external_id: Option<String>,
-    /// Sealed verification secret.
+    /// Sealed verification secret; as before where none.
     pub secret: Option<String>,
     /// What the script asked to keep.
     pub state: Value,
@@ -49,8 +49,8 @@ impl Store {
         now: Micros,
     ) -> Result<bool, StoreError> {
         let statement = Statement::new(
-            "UPDATE triggers SET external_id = $2, secret = $3, state = $4, expires_at = $5,
-                 renew_at = $6, cursor = COALESCE($7, cursor), definition_version = $8,
+            "UPDATE triggers SET external_id = $2, secret = COALESCE($3, secret), state = $4,
+                 expires_at = $5, renew_at = $6, cursor = COALESCE($7, cursor), definition_version = $8,
                  updated_at = $9, renew_failures = 0, renew_error = NULL,
                  status = CASE WHEN status = 'needs_reconnect' THEN 'active' ELSE status END,
                  status_reason = CASE WHEN status = 'needs_reconnect' THEN NULL

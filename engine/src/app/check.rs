@@ -1,6 +1,8 @@
 //! From text to a compiled app: every check of a folder, in the order in which its author would
 //! want to hear of what is wrong.
 
+mod forms;
+
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
@@ -13,6 +15,7 @@ use crate::{
     Filter, Problem, Scheme, Script,
     definition::{Definition, Trigger},
     schema::Schema,
+    signature::SchemeError,
     yaml,
 };
 
@@ -32,6 +35,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.forms(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -89,26 +93,12 @@ impl Checks<'_> {
         for violation in &violations {
             self.note(&violation.pointer, violation.message.clone(), None);
         }
-        if !violations.is_empty() {
+        if !violations.is_empty() || !self.challenges(&value) {
             return None;
         }
-        match serde_json::from_value(value.clone()) {
-            Ok(definition) => Some(definition),
-            // What the schema lets through and the types do not: the forms of challenges.
-            Err(error) => {
-                let pointer = Self::bad_challenge(&value);
-                self.note(&pointer, error.to_string(), None);
-                None
-            }
-        }
-    }
-
-    fn bad_challenge(value: &Value) -> String {
-        let challenges = value["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let bad = challenges.iter().position(|challenge| {
-            serde_json::from_value::<crate::challenge::Challenge>(challenge.clone()).is_err()
-        });
-        bad.map_or_else(String::new, |index| format!("/challenges/{index}"))
+        let definition = serde_json::from_value(value);
+        // The schema and the types say the same, or this would have no better place.
+        definition.map_err(|error| self.note("", error.to_string(), None)).ok()
     }
 
     fn script(&mut self) -> Option<Script> {
@@ -141,13 +131,18 @@ impl Checks<'_> {
                 None
             }
             (false, Some(_)) => Some(Scheme::none()),
-            (true, None) => self.described_scheme(script),
+            (true, None) => self.described_scheme(definition, script),
         }
     }
 
-    fn described_scheme(&mut self, script: &Script) -> Option<Scheme> {
+    fn described_scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
         let described = script.signature().and_then(|description| {
-            Scheme::parse(&description).map_err(|error| {
+            let scheme = Scheme::parse(&description).and_then(|scheme| {
+                let elsewhere = scheme.key_sets().find(|url| !definition.lists_host_of(url));
+                elsewhere.map_or(Ok(()), |url| Err(key_set_elsewhere(url)))?;
+                Ok(scheme)
+            });
+            scheme.map_err(|error| {
                 let (line, column) = self.place_of_function("signature");
                 let mut problem = Problem::new(self.file(SCRIPT), error.message)
                     .at(line, column)
@@ -253,6 +248,16 @@ impl Checks<'_> {
                 self.problems.push(problem.at(error.line(), error.column()));
             })
             .ok()
+    }
+}
+
+/// Keys decide whom the server believes, so they come from where the definition says.
+fn key_set_elsewhere(url: &str) -> SchemeError {
+    let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    SchemeError {
+        field: "public_key".to_owned(),
+        message: format!("the host `{}` is not listed in app.yaml", host.unwrap_or_default()),
+        hint: Some("Add it under `hosts`.".to_owned()),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn check_expansion(case: &Case, app: &App) -> Vec<String> {
 pub(super) fn expand(
     case: &Case,
     app: &App,
-    recorded: &Recorded<'_>,
+    recorded: &Recorded,
 ) -> Result<Expanded, LifecycleError> {
     let notice = case.notice.clone().map(Document::new);
     app.expand(recorded, &case.lifecycle(app), notice.as_ref())

@@ -43,7 +43,7 @@ type Owners = BTreeMap<(String, String), String>;
 impl Entry {
     pub(super) fn new(inbound: Inbound) -> Self {
         let Inbound { mut receipt, events, notice } = inbound;
-        let proof = receipt.outcome != "rejected";
+        let proof = proves(&receipt);
         // Keys are compared with what the database gives back, so they must look like it.
         receipt.trigger_id = receipt.trigger_id.as_deref().map(storable);
         let events = events.into_iter().map(|mut event| {
@@ -300,6 +300,16 @@ fn notice_row(receipt: &Receipt, notice: &NewNotice) -> [Bind; 8] {
         receipt.received_at.into(),
         receipt.received_at.into(),
     ]
+}
+
+/// Whether a request shows that the provider reaches the trigger. Anybody may send a handshake
+/// that is not signed.
+fn proves(receipt: &Receipt) -> bool {
+    match receipt.outcome.as_str() {
+        "rejected" => false,
+        "challenge" => receipt.detail.get("verified_by").is_some(),
+        _ => true,
+    }
 }
 
 /// Moves each trigger's times once, never back.
