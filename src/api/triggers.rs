@@ -65,7 +65,7 @@ struct TriggerView {
     config: Value,
     /// Filter; an empty object lets everything through.
     filter: Value,
-    /// `registering`, `active`, `paused`, `error` or `expired`.
+    /// `registering`, `active`, `paused`, `needs_reconnect`, `error` or `expired`.
     status: String,
     /// Why it is in that status.
     status_reason: Option<String>,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hearken_engine::{
-    AccountContext, App, LifecycleContext, LifecycleError, Recipient, Registration, ScriptError,
-    TriggerContext,
+    AccountContext, App, Expanded, LifecycleContext, LifecycleError, Recipient, Registration,
+    ScriptError, SubscriptionStatus, TriggerContext, document::Document,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -58,6 +58,7 @@ impl Call {
                 hosts: app.allowed_hosts(&base_url),
                 base_url,
                 state: trigger.state.clone(),
+                cursor: cursor(trigger),
             },
             app,
         }
@@ -92,6 +93,21 @@ impl Call {
 
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
         self.run(|app, egress, context| app.script().register(egress, context)).await
+    }
+
+    pub(super) async fn renew(&self) -> Result<Registration, LifecycleError> {
+        self.run(|app, egress, context| app.script().renew(egress, context)).await
+    }
+
+    pub(super) async fn status(&self) -> Result<SubscriptionStatus, LifecycleError> {
+        self.run(|app, egress, context| app.script().status(egress, context)).await
+    }
+
+    pub(super) async fn expand(
+        &self,
+        notice: Option<Document>,
+    ) -> Result<Expanded, LifecycleError> {
+        self.run(move |app, egress, context| app.expand(egress, context, notice.as_ref())).await
     }
 
     pub(super) async fn unregister(&self) -> Result<(), LifecycleError> {
@@ -136,6 +152,12 @@ impl Call {
             }))
         })
     }
+}
+
+/// What was written as JSON reads back.
+fn cursor(trigger: &Trigger) -> Value {
+    let text = trigger.upkeep.cursor.as_deref();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Opens a linked account for a script.

@@ -17,3 +17,4 @@ mod reload;
 mod roles;
 mod support;
 mod tenancy;
+mod thin;

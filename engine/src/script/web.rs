@@ -18,8 +18,9 @@ use super::{
     engine::MAX_STRING,
     failure::{Ending, Fallible, fault},
     json::Json,
-    meter, outgoing, provider_words,
+    meter, moment, outgoing, provider_words,
 };
+use crate::Headers;
 
 /// Requests one call may send.
 pub(super) const MAX_REQUESTS: usize = 20;
@@ -130,6 +131,7 @@ pub(super) struct Response {
     /// `None` where the body is not JSON.
     pub(super) json: Option<Arc<Value>>,
     pub(super) text: String,
+    retry_after: Option<u64>,
 }
 
 impl Response {
@@ -151,6 +153,7 @@ impl Response {
             headers: Json::present(Arc::new(headers.into())),
             json,
             text,
+            retry_after: retry_after(&response.headers),
         }
     }
 
@@ -169,6 +172,18 @@ impl Response {
     fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+}
+
+/// Seconds the provider asks to be left alone (RFC 9110, section 10.2.3). A date is read against
+/// the provider's own clock, the answer's `Date`.
+fn retry_after(headers: &Headers) -> Option<u64> {
+    let wanted = headers.get("retry-after")?.trim();
+    if let Ok(seconds) = wanted.parse() {
+        return Some(seconds);
+    }
+    let until = moment::parse_http(wanted)?;
+    let now = moment::parse_http(headers.get("date")?.trim())?;
+    u64::try_from((until - now) / 1_000_000).ok()
 }
 
 /// The body of a successful answer that is not JSON.
@@ -228,5 +243,6 @@ fn provider_error(response: &Response, hint: Option<String>) -> Box<rhai::EvalAl
         status: response.status,
         message: provider_words::of(response.json.as_deref(), &response.text),
         hint,
+        retry_after: response.retry_after,
     })
 }

@@ -115,6 +115,7 @@ fn providers_are_quoted_in_their_own_words() {
             status: 422,
             message: message.to_owned(),
             hint: Some("Check the rights.".to_owned()),
+            retry_after: Some(7),
         };
         assert_eq!(register(call, &provider).unwrap_err(), expected, "{body}");
     }
