@@ -20,6 +20,7 @@ impl Seconds {
     }
 
     /// A tenth of it.
+    #[must_use]
     pub fn tenth(self) -> Self {
         Self(self.0 / 10.0)
     }

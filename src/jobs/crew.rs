@@ -130,14 +130,14 @@ impl Crew {
             Ok(Worked::Taken) => Some(TAKEN.min(self.poll())),
             Err(_) => Some(self.poll()),
         };
-        self.count(trigger.1.as_str(), worked);
+        self.count(&trigger.1, &worked);
         if let Some(pause) = pause {
             self.context.jobs.pause(pause).await;
         }
     }
 
-    fn count(&self, trigger: &str, worked: Result<Worked, StoreError>) {
-        if let Err(error) = &worked {
+    fn count(&self, trigger: &str, worked: &Result<Worked, StoreError>) {
+        if let Err(error) = worked {
             error!(job = self.job.name(), trigger, %error, "a job could not note what it did");
         }
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);

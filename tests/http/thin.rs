@@ -299,17 +299,17 @@ async fn quiet_triggers_are_looked_at(database: &Database) {
 
     // While it is paused nothing is stored; afterwards it is caught up with.
     let path = format!("/v1/triggers/{}", world.trigger);
-    let set = async |status: &str| {
+    let switch = async |status: &str| {
         let change = json!({ "status": status });
         let (answered, body) = world.server.call(Method::PATCH, &path, Some(&change)).await;
         assert_eq!(answered, 200, "{body}");
     };
-    set("paused").await;
+    switch("paused").await;
     let sent = world.control("receive", json!({})).await;
     assert_eq!(sent["statuses"], json!([202]));
     assert_eq!(receipts(&world, "ignored").await.len(), 1);
     assert_eq!(world.stored().await.len(), 2);
-    set("active").await;
+    switch("active").await;
     assert_eq!(world.all_arrive().await.len(), 3);
     world.assert_orderly().await;
 }

@@ -63,7 +63,7 @@ pub(crate) async fn a_notice_waits_until_it_is_answered(fixture: &Fixture) {
     let second = notice(store, &trigger, NOW + 1).await;
     assert_eq!(store.due_notices(NOW - 1, 10).await.unwrap(), Vec::<String>::new());
     assert_eq!(store.next_notice(NOW - 1).await.unwrap(), Some(NOW));
-    assert_eq!(store.due_notices(NOW + 1, 10).await.unwrap(), [trigger.id.clone()]);
+    assert_eq!(store.due_notices(NOW + 1, 10).await.unwrap(), [&*trigger.id]);
     let waiting = store.notices_of(&trigger.id, NOW + 1, 10).await.unwrap();
     let found: Vec<_> = waiting.iter().map(|notice| notice.id.clone()).collect();
     assert_eq!(found, [first.clone(), second.clone()], "oldest first");
@@ -197,7 +197,7 @@ pub(crate) async fn renewals_are_due_and_noted(fixture: &Fixture) {
     assert_eq!(store.next_renewal(NOW).await.unwrap(), Some(NOW + 1));
     let due = store.due_renewals(NOW + 2, 10).await.unwrap();
     assert_eq!(due, [sooner.id.clone(), later.id.clone()]);
-    assert_eq!(store.due_renewals(NOW + 2, 1).await.unwrap(), [sooner.id.clone()]);
+    assert_eq!(store.due_renewals(NOW + 2, 1).await.unwrap(), [&*sooner.id]);
 
     store.set_renewal_failed(&sooner.id, "it broke", Some(NOW + 9), NOW + 2).await.unwrap();
     let now = read(fixture, &sooner).await;
