@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::{
-    App, Folder, TriggerType,
+    App, Folder, TriggerType, base_url,
     folder::{DEFINITION, SCRIPT},
 };
 use crate::{
@@ -32,6 +32,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.base_url(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -182,6 +183,18 @@ impl Checks<'_> {
                     Some(hint),
                 );
             }
+        }
+    }
+
+    fn base_url(&mut self, definition: &Definition) {
+        for name in base_url::loose(definition) {
+            let message = format!(
+                "`{name}` is not a fact that every account must have, in a form of its own"
+            );
+            let hint = format!(
+                "Put `{name}` into `metadata` of every way under `auth`: required, and with a `pattern` of the provider's hosts."
+            );
+            self.note("/base_url", message, Some(hint));
         }
     }
 

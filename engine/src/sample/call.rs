@@ -42,7 +42,8 @@ impl Case {
 
     /// Makes the call and puts its result in the form samples are written in.
     fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
+        let facts = self.account.as_ref().map_or(&Value::Null, |account| &account.metadata);
+        let base_url = app.base_url(None, facts);
         let account = self.account.as_ref().map(|account| AccountContext {
             kind: account.kind.clone(),
             id: account.id.clone(),
@@ -100,7 +101,7 @@ fn identify(
         credentials: BTreeMap::new(),
         metadata: Value::Null,
     });
-    let base_url = app.definition.base_url.clone().unwrap_or_default();
+    let base_url = app.base_url(None, &account.metadata);
     let hosts = app.allowed_hosts(&base_url);
     let context = IdentityContext { account, provider_app, base_url, hosts };
     let identity = app.script().identify(recorded, &context)?;
