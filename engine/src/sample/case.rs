@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     compare::{differences, includes},
-    http::Exchange,
+    http::{Exchange, Recorded},
 };
 use crate::{
     App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
