@@ -8,6 +8,7 @@ mod corpus;
 mod crash;
 mod edge;
 mod egress;
+mod handshakes;
 mod hubspot;
 mod isolation;
 mod receiving;
