@@ -7,11 +7,10 @@
 // Tests steer it under /_sim; see README.md.
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import http from "node:http";
 import { createRequire } from "node:module";
-import { parseArgs } from "node:util";
 import Ajv from "ajv";
 import addFormats from "ajv-formats";
+import { answer as send, bearer, parse, post, provide } from "./provider.mjs";
 
 const { Signature } = createRequire(import.meta.url)("@hubspot/api-client/lib/src/utils/signature.js");
 const description = JSON.parse(readFileSync(new URL("hubspot.schema.json", import.meta.url)));
@@ -27,7 +26,7 @@ const LIMIT = 1000;
 const fresh = () => ({
   settings: undefined, subscriptions: new Map(), next: 3_923_621, event: 531_833_541,
   codes: new Map(), access: new Map(), refresh: new Map(), expired: new Set(),
-  violations: [], requests: [], faults: [],
+  violations: [],
 });
 let state = fresh();
 
@@ -40,22 +39,22 @@ const operations = description.operations.flatMap((operation) =>
 );
 
 /** The operation a request means, its parameters and content, and everything that is wrong with it. */
-export function examine(method, url, headers, body) {
-  const operation = operations.find((one) => one.method === method && one.pattern.test(url.pathname));
-  if (!operation) return { violations: [`no such operation: ${method} ${url.pathname}`] };
-  const values = operation.pattern.exec(url.pathname).slice(1);
+export function examine({ method, path: asked, query, headers, body }) {
+  const operation = operations.find((one) => one.method === method && one.pattern.test(asked));
+  if (!operation) return { violations: [`no such operation: ${method} ${asked}`] };
+  const values = operation.pattern.exec(asked).slice(1);
   const path = Object.fromEntries(operation.names.map((name, index) => [name, values[index]]));
   const violations = operation.names
     .filter((name) => !new RegExp(description.parameters[name]).test(path[name]))
     .map((name) => `the path parameter ${name} is ${path[name]}`);
-  for (const name of url.searchParams.keys()) {
+  for (const name of query.keys()) {
     if (name !== "hapikey" || !operation.version) violations.push(`unknown query parameter ${name}`);
   }
   let content;
   if (operation.body || operation.form) {
     const expected = operation.body ? "application/json" : "application/x-www-form-urlencoded";
     if (headers["content-type"]?.split(";")[0] !== expected) violations.push(`the content type is ${headers["content-type"]}`);
-    content = operation.body ? parse(body) : Object.fromEntries(new URLSearchParams(body.toString("utf8")));
+    content = operation.body ? parse(body) : Object.fromEntries(new URLSearchParams(body));
     violations.push(...against(operation.body ?? operation.form, content));
   } else if (body.length > 0) {
     violations.push("this operation takes no body");
@@ -68,26 +67,17 @@ function against(name, value) {
   return validate(value) ? [] : validate.errors.map((error) => `${name}${error.instancePath} ${error.message}`);
 }
 
-function parse(body) {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    return undefined;
-  }
-}
-
 // --- HubSpot's side ------------------------------------------------------------------------
 
-function serve(request, url, body, response) {
-  const { operation, path, content, violations } = examine(request.method, url, request.headers, body);
+function serve(call, response) {
+  const { operation, path, content, violations } = examine(call);
   if (violations.length) {
-    state.violations.push({ method: request.method, path: url.pathname, violations });
+    state.violations.push({ method: call.method, path: call.path, violations });
     return refuse(response, 400, "VALIDATION_ERROR", violations.join("; "));
   }
-  const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
   if (operation.id === "oauth.token") return token(content, response);
-  if (operation.id === "account.details") return details(bearer, response);
-  const key = url.searchParams.get("hapikey") ?? bearer;
+  if (operation.id === "account.details") return details(bearer(call), response);
+  const key = call.query.get("hapikey") ?? bearer(call);
   if (key === WITHOUT_RIGHTS) return refuse(response, 403, "MISSING_SCOPES", "This app hasn't been granted all required scopes to make this call.");
   if (key !== APP.key) return refuse(response, 401, "INVALID_AUTHENTICATION", "Authentication credentials not found or invalid.");
   if (Number(path.appId) !== APP.id) return refuse(response, 404, "OBJECT_NOT_FOUND", "resource not found");
@@ -141,9 +131,9 @@ function subscribe(wanted, response) {
 }
 
 /** A private app's token is pat-<portal>; others come out of the OAuth2 flow. */
-function details(bearer, response) {
-  if (state.expired.has(bearer)) return refuse(response, 401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.");
-  const portalId = state.access.get(bearer) ?? Number(/^pat-(\d+)$/.exec(bearer ?? "")?.[1]);
+function details(given, response) {
+  if (state.expired.has(given)) return refuse(response, 401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.");
+  const portalId = state.access.get(given) ?? Number(/^pat-(\d+)$/.exec(given ?? "")?.[1]);
   if (!portalId) return refuse(response, 401, "INVALID_AUTHENTICATION", "Authentication credentials not found or invalid.");
   return answer(response, 200, {
     portalId, portalName: `Portal ${portalId}`, accountType: "STANDARD", timeZone: "US/Eastern", companyCurrency: "USD",
@@ -195,11 +185,8 @@ function refuse(response, status, category, message, more = {}) {
 }
 
 function answer(response, status, body, schema) {
-  response.statusCode = status;
-  if (body === undefined) return response.end();
   if (schema) state.violations.push(...against(schema, body).map((wrong) => ({ violations: [`the simulator's own answer: ${wrong}`] })));
-  response.setHeader("content-type", "application/json;charset=utf-8");
-  return response.end(JSON.stringify(body));
+  return send(response, status, body);
 }
 
 // --- Deliveries ----------------------------------------------------------------------------
@@ -249,81 +236,26 @@ async function deliver({ url = state.settings?.targetUrl, secret = APP.client_se
   return { ...(await post(url, headers, body)), events: list };
 }
 
-function post(url, headers, body) {
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { method: "POST", headers: { ...headers, "content-length": Buffer.byteLength(body) } });
-    request.on("response", async (response) => {
-      const chunks = [];
-      for await (const chunk of response) chunks.push(chunk);
-      const whole = Buffer.concat(chunks);
-      resolve({ status: response.statusCode, body: parse(whole) ?? whole.toString("utf8") });
-    });
-    request.on("error", reject);
-    request.end(body);
-  });
-}
-
 // --- The tests' side -----------------------------------------------------------------------
 
-async function control(action, body, response) {
-  switch (action) {
-    case "state": {
-      const { settings = null, subscriptions, violations, requests } = state;
-      return answer(response, 200, { app: APP, settings, subscriptions: [...subscriptions.values()], violations, requests });
-    }
-    case "reset":
-      state = fresh();
-      return answer(response, 200, {});
-    case "fault":
-      state.faults.push(...body.next.map((fault) => ({ match: body.match, ...fault })));
-      return answer(response, 200, {});
-    case "set":
-      // A hand at HubSpot's own pages.
-      if (body.settings !== undefined) state.settings = body.settings ?? undefined;
-      if (body.subscription) Object.assign(state.subscriptions.get(body.subscription.id), body.subscription);
-      if (body.remove) state.subscriptions.delete(body.remove);
-      if (body.revoke) for (const [token, portal] of state.refresh) if (portal === body.revoke) state.refresh.delete(token);
-      if (body.expire) for (const [token, portal] of state.access) if (portal === body.expire) state.expired.add(token);
-      return answer(response, 200, {});
-    case "authorize":
-      return answer(response, 200, authorize(body));
-    case "deliver":
-      return answer(response, 200, await deliver(body));
-    default:
-      return answer(response, 404, { message: `there is no /_sim/${action}` });
-  }
+/** A hand at HubSpot's own pages. */
+function set({ settings, subscription, remove, revoke, expire }) {
+  if (settings !== undefined) state.settings = settings ?? undefined;
+  if (subscription) Object.assign(state.subscriptions.get(subscription.id), subscription);
+  if (remove) state.subscriptions.delete(remove);
+  for (const [token, portal] of state.refresh) if (portal === revoke) state.refresh.delete(token);
+  for (const [token, portal] of state.access) if (portal === expire) state.expired.add(token);
 }
 
-/** A bad moment of the provider; with `apply`, the request takes effect all the same. */
-function misbehave(fault, request, url, body, response) {
-  if (fault.apply) serve(request, url, body, new http.ServerResponse(request));
-  if (fault.hang) return undefined;
-  if (fault.reset) return request.socket.resetAndDestroy();
-  return answer(response, fault.status, fault.body);
-}
-
-async function handle(request, response) {
-  const url = new URL(request.url, "http://127.0.0.1");
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const body = Buffer.concat(chunks);
-  if (url.pathname.startsWith("/_sim/")) {
-    return control(url.pathname.slice("/_sim/".length), body.length ? JSON.parse(body) : {}, response);
-  }
-  state.requests.push({ method: request.method, path: url.pathname });
-  const fault = state.faults[0];
-  if (fault && (!fault.match || fault.match === request.method)) {
-    state.faults.shift();
-    return misbehave(fault, request, url, body, response);
-  }
-  return serve(request, url, body, response);
-}
+const actions = {
+  state: () => ({ app: APP, settings: state.settings ?? null, subscriptions: [...state.subscriptions.values()], violations: state.violations }),
+  reset: () => void (state = fresh()),
+  set,
+  authorize,
+  deliver,
+};
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const { values } = parseArgs({ options: { port: { type: "string", default: "0" } } });
-  const server = http.createServer((request, response) => {
-    handle(request, response).catch((error) => answer(response, 500, { message: `simulator: ${error.stack}` }));
-  });
-  server.listen(Number(values.port), "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));
-  process.on("SIGTERM", () => process.exit(0));
+  const refuse = (status) => ({ status: "error", message: `answered ${status}`, correlationId: randomUUID(), category: "FAULT" });
+  provide({ serve, actions, refuse });
 }

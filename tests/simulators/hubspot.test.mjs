@@ -6,8 +6,11 @@ import { test } from "node:test";
 import { examine } from "./hubspot.mjs";
 
 const { Signature } = createRequire(import.meta.url)("@hubspot/api-client/lib/src/utils/signature.js");
-const ask = (method, path, content, type = "application/json") =>
-  examine(method, new URL(path, "http://x"), { "content-type": type }, Buffer.from(content === undefined ? "" : typeof content === "string" ? content : JSON.stringify(content))).violations;
+const ask = (method, path, content, type = "application/json") => {
+  const url = new URL(path, "http://x");
+  const body = content === undefined ? "" : typeof content === "string" ? content : JSON.stringify(content);
+  return examine({ method, path: url.pathname, query: url.searchParams, headers: { "content-type": type }, body }).violations;
+};
 const API = "/app-webhooks/2026-09/16111050";
 
 test("proper requests have no violations", () => {

@@ -7,10 +7,9 @@
 // Tests steer it under /_sim; see README.md.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import http from "node:http";
-import { parseArgs } from "node:util";
 import { createSHA256HMAC } from "@shopify/shopify-api/runtime";
 import { buildSchema, GraphQLError, graphql } from "graphql";
+import { answer, parse, post, provide } from "./provider.mjs";
 
 const schema = buildSchema(readFileSync(new URL("shopify-admin.graphql", import.meta.url), "utf8"));
 
@@ -25,7 +24,7 @@ const PRIVACY = ["CUSTOMERS_DATA_REQUEST", "CUSTOMERS_REDACT", "SHOP_REDACT"];
 
 const fresh = () => ({
   subscriptions: new Map(), next: 1_234_567_890_123, codes: new Map(), access: new Map(), refresh: new Map(),
-  violations: [], requests: [], faults: [],
+  violations: [],
 });
 let state = fresh();
 
@@ -34,24 +33,24 @@ export const headerTopic = (topic) => topic.toLowerCase().replace(/_([a-z]+)$/, 
 
 // --- Shopify's side ------------------------------------------------------------------------
 
-async function serve(request, url, body, response) {
-  const [, shop, path] = /^\/shops\/([^/]+)(\/.*)$/.exec(url.pathname) ?? [];
+async function serve(call, response) {
+  const [, shop, path] = /^\/shops\/([^/]+)(\/.*)$/.exec(call.path) ?? [];
   if (!/^[a-z0-9][a-z0-9-]*\.myshopify\.com$/.test(shop ?? "") || shop.startsWith("no-such")) {
     return answer(response, 404, { errors: "Not Found" });
   }
-  if (path === "/admin/oauth/access_token" && request.method === "POST") return token(shop, request.headers, body, response);
+  if (path === "/admin/oauth/access_token" && call.method === "POST") return token(shop, call, response);
   const version = /^\/admin\/api\/([^/]+)\/graphql\.json$/.exec(path)?.[1];
   const violations = [];
-  if (!version || request.method !== "POST") violations.push(`no such operation: ${request.method} ${path}`);
+  if (!version || call.method !== "POST") violations.push(`no such operation: ${call.method} ${path}`);
   else if (!VERSIONS.includes(version)) violations.push(`the version ${version} is not supported`);
-  if (request.headers["content-type"] !== "application/json") violations.push(`the content type is ${request.headers["content-type"]}`);
-  const asked = parse(body);
+  if (call.headers["content-type"] !== "application/json") violations.push(`the content type is ${call.headers["content-type"]}`);
+  const asked = parse(call.body);
   if (typeof asked?.query !== "string") violations.push("the body has no query");
   if (violations.length) {
-    state.violations.push({ path: url.pathname, violations });
+    state.violations.push({ path: call.path, violations });
     return answer(response, 404, { errors: "Not Found" });
   }
-  const given = request.headers["x-shopify-access-token"];
+  const given = call.headers["x-shopify-access-token"];
   const owner = state.access.get(given);
   const known = [VALID, WITHOUT_RIGHTS].includes(given) || (owner?.shop === shop && owner.until > Date.now());
   if (!known) return answer(response, 401, { errors: "[API] Invalid API key or access token (unrecognized login or wrong password)" });
@@ -114,9 +113,8 @@ const owned = (id, shop) => [state.subscriptions.get(id)].find((one) => one?.sho
 
 const shown = (one, handle) => (one ? { ...one, apiVersion: { handle, displayName: handle, supported: true } } : null);
 
-function token(shop, headers, body, response) {
-  const json = headers["content-type"]?.startsWith("application/json");
-  const form = json ? parse(body) : Object.fromEntries(new URLSearchParams(body.toString("utf8")));
+function token(shop, call, response) {
+  const form = call.form ?? parse(call.body);
   const refuse = (error, error_description) => answer(response, 400, { error, error_description });
   if (form.client_id !== APP.client_id || form.client_secret !== APP.client_secret) return refuse("application_cannot_be_found", "The application could not be found");
   if (form.grant_type === "refresh_token") {
@@ -151,20 +149,6 @@ async function authorize({ url }) {
   return { redirect: `${of("redirect_uri")}?${query}`, scopes: of("scope").split(",") };
 }
 
-function parse(body) {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    return undefined;
-  }
-}
-
-function answer(response, status, body) {
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json; charset=utf-8");
-  response.end(JSON.stringify(body));
-}
-
 // --- Deliveries ----------------------------------------------------------------------------
 
 /**
@@ -193,78 +177,24 @@ async function deliver({ id, url, topic, body, shop, secret = APP.client_secret,
   return { ...(await post(url ?? subscription.uri, headers, sent)), webhook_id, event_id };
 }
 
-function post(url, headers, body) {
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { method: "POST", headers: { ...headers, "content-length": Buffer.byteLength(body) } });
-    request.on("response", async (response) => {
-      const chunks = [];
-      for await (const chunk of response) chunks.push(chunk);
-      const whole = Buffer.concat(chunks);
-      resolve({ status: response.statusCode, body: parse(whole) ?? whole.toString("utf8") });
-    });
-    request.on("error", reject);
-    request.end(body);
-  });
-}
-
 // --- The tests' side -----------------------------------------------------------------------
 
-async function control(action, body, response) {
-  switch (action) {
-    case "state": {
-      const { subscriptions, violations, requests } = state;
-      return answer(response, 200, { app: APP, subscriptions: [...subscriptions.values()], violations, requests });
-    }
-    case "reset":
-      state = fresh();
-      return answer(response, 200, {});
-    case "fault":
-      state.faults.push(...body.next);
-      return answer(response, 200, {});
-    case "set":
-      // Hands in the shop: a subscription that failed too often, an app that was uninstalled.
-      if (body.remove) state.subscriptions.delete(body.remove);
-      if (body.expire) for (const grant of state.access.values()) if (grant.shop === body.expire) grant.until = 0;
-      if (body.uninstall) {
-        for (const [key, grant] of state.access) if (grant.shop === body.uninstall) state.access.delete(key);
-        for (const [key, shop] of state.refresh) if (shop === body.uninstall) state.refresh.delete(key);
-      }
-      return answer(response, 200, {});
-    case "authorize":
-      return answer(response, 200, await authorize(body));
-    case "deliver":
-      return answer(response, 200, await deliver(body));
-    default:
-      return answer(response, 404, { message: `there is no /_sim/${action}` });
-  }
+/** Hands in the shop: a subscription that failed too often, an app that was uninstalled. */
+function set({ remove, expire, uninstall }) {
+  if (remove) state.subscriptions.delete(remove);
+  for (const grant of state.access.values()) if (grant.shop === expire) grant.until = 0;
+  for (const [key, grant] of state.access) if (grant.shop === uninstall) state.access.delete(key);
+  for (const [key, shop] of state.refresh) if (shop === uninstall) state.refresh.delete(key);
 }
 
-/** A bad moment of the provider; with `apply`, the request takes effect all the same. */
-async function misbehave(fault, request, url, body, response) {
-  if (fault.apply) await serve(request, url, body, new http.ServerResponse(request));
-  if (fault.hang) return undefined;
-  if (fault.reset) return request.socket.resetAndDestroy();
-  return answer(response, fault.status, fault.body);
-}
-
-async function handle(request, response) {
-  const url = new URL(request.url, "http://127.0.0.1");
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const body = Buffer.concat(chunks);
-  if (url.pathname.startsWith("/_sim/")) {
-    return control(url.pathname.slice("/_sim/".length), body.length ? JSON.parse(body) : {}, response);
-  }
-  state.requests.push({ method: request.method, path: url.pathname });
-  const fault = state.faults.shift();
-  return fault ? misbehave(fault, request, url, body, response) : serve(request, url, body, response);
-}
+const actions = {
+  state: () => ({ app: APP, subscriptions: [...state.subscriptions.values()], violations: state.violations }),
+  reset: () => void (state = fresh()),
+  set,
+  authorize,
+  deliver,
+};
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const { values } = parseArgs({ options: { port: { type: "string", default: "0" } } });
-  const server = http.createServer((request, response) => {
-    handle(request, response).catch((error) => answer(response, 500, { message: `simulator: ${error.stack}` }));
-  });
-  server.listen(Number(values.port), "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));
-  process.on("SIGTERM", () => process.exit(0));
+  provide({ serve, actions, refuse: (status) => ({ errors: `answered ${status}` }) });
 }
