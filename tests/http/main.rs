@@ -11,6 +11,7 @@ mod egress;
 mod handshakes;
 mod hubspot;
 mod isolation;
+mod keys;
 mod receiving;
 mod registration;
 mod reload;
