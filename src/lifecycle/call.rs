@@ -35,7 +35,8 @@ impl Call {
         secret: Option<SecretString>,
         account: Option<AccountContext>,
     ) -> Self {
-        let base_url = base_url(context, &app);
+        let facts = account.as_ref().map_or(&Value::Null, |account| &account.metadata);
+        let base_url = base_url(context, &app, facts);
         let shared = account.as_ref().and_then(|account| account_secret(&app, account));
         Self {
             egress: context.egress.clone(),
@@ -195,11 +196,11 @@ fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {
     Problem::internal()
 }
 
-/// The provider's API: the operator's choice, or the definition's.
-fn base_url(context: &Context, app: &App) -> String {
+/// The provider's API for an account with these public facts: the operator's choice, or the
+/// definition's.
+fn base_url(context: &Context, app: &App, facts: &Value) -> String {
     let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
-    let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
-    url.unwrap_or_default().trim_end_matches('/').to_owned()
+    app.base_url(chosen.map(url::Url::as_str), facts)
 }
 
 /// Where a URL that a provider names is really called: an operator who says where the provider's

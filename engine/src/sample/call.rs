@@ -75,7 +75,8 @@ impl Case {
 
     /// What a call of the sample's trigger knows.
     pub(super) fn lifecycle(&self, app: &App) -> LifecycleContext {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
+        let facts = self.account.as_ref().map_or(&Value::Null, |account| &account.metadata);
+        let base_url = app.base_url(None, facts);
         LifecycleContext {
             trigger: self.context(app),
             external_id: self.external_id.clone(),

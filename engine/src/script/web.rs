@@ -19,6 +19,7 @@ use super::{
     failure::{Ending, Fallible, fault},
     json::Json,
     meter, moment, outgoing, provider_words,
+    record::Record,
 };
 use crate::Headers;
 
@@ -220,6 +221,12 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("provider_error", |r: Response| Err::<(), _>(provider_error(&r, None)))
         .register_fn("provider_error", |r: Response, hint: &str| {
             Err::<(), _>(provider_error(&r, Some(hint.to_owned())))
+        })
+        .register_fn("provider_error", |r: Response, told: Map| {
+            Err::<(), _>(told_otherwise(Some(&r), told).unwrap_or_else(fault))
+        })
+        .register_fn("provider_error", |told: Map| {
+            Err::<(), _>(told_otherwise(None, told).unwrap_or_else(fault))
         });
     for method in ["get", "post", "put", "patch", "delete"] {
         let upper = method.to_ascii_uppercase();
@@ -245,4 +252,27 @@ fn provider_error(response: &Response, hint: Option<String>) -> Box<rhai::EvalAl
         hint,
         retry_after: response.retry_after,
     })
+}
+
+/// The error of an answer that has another status than it means, or words where no format has
+/// them: what `told` says counts before what the answer does.
+fn told_otherwise(
+    answer: Option<&Response>,
+    told: Map,
+) -> Result<Box<rhai::EvalAltResult>, String> {
+    let what = "what `provider_error` is told";
+    let mut record = Record::new(what, told.into(), &["status", "message", "hint"])?;
+    let status = match record.text("status")? {
+        Some(status) => status.parse().ok().filter(|status| (400..600).contains(status)),
+        None => answer.map(|answer| answer.status),
+    };
+    let said = |answer: &Response| provider_words::of(answer.json.as_deref(), &answer.text);
+    let message = record.text("message")?.or_else(|| answer.map(said));
+    let (Some(status), Some(message)) = (status, message) else {
+        return Err(format!("{what} must have a `status` from 400 to 599 and a `message`"));
+    };
+    let hint = record.text("hint")?;
+    let message = provider_words::shorten(&message);
+    let retry_after = answer.and_then(|answer| answer.retry_after);
+    Ok(lifecycle(LifecycleError::Provider { status, message, hint, retry_after }))
 }
