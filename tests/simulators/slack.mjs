@@ -105,7 +105,7 @@ function authorize(call, response) {
     !wanted.state && "state is missing",
     !wanted.redirect_uri && "redirect_uri is missing",
     wanted.scope?.includes(" ") && "scopes are separated by commas",
-    ...Object.keys(wanted).filter((name) => !["client_id", "scope", "user_scope", "state", "redirect_uri", "team"].includes(name)).map((name) => `unknown parameter ${name}`),
+    ...Object.keys(wanted).filter((name) => !["client_id", "scope", "user_scope", "state", "redirect_uri", "team", "response_type"].includes(name)).map((name) => `unknown parameter ${name}`),
   ]);
   if (state.consent.deny) return redirect(response, wanted.redirect_uri, { error: "access_denied", state: wanted.state });
   const code = `${randomBytes(8).toString("hex")}.${randomBytes(8).toString("hex")}`;

@@ -1,5 +1,5 @@
-//! The GitHub simulator: a process that speaks GitHub's protocol, checks each request against
-//! GitHub's published API description and signs deliveries with GitHub's own library.
+//! Provider simulators: processes that speak a provider's protocol, check each request against its
+//! published API description and sign deliveries as it does.
 
 use std::process::Stdio;
 
@@ -19,11 +19,16 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one on a free port.
+    /// Starts GitHub's on a free port.
     pub(crate) async fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators/github.mjs");
+        Self::start_of("github").await
+    }
+
+    /// Starts that of a provider on a free port.
+    pub(crate) async fn start_of(provider: &str) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators");
         let mut child = Command::new("node")
-            .args([script, "--port", "0"])
+            .args([&format!("{folder}/{provider}.mjs"), "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
