@@ -52,6 +52,16 @@ pub struct Definition {
     pub triggers: Vec<Trigger>,
 }
 
+impl Definition {
+    /// Whether the host of `url`, at the usual port, is one that may be called.
+    pub(crate) fn lists_host_of(&self, url: &str) -> bool {
+        url::Url::parse(url).is_ok_and(|url| {
+            let host = url.host_str().filter(|_| url.port().is_none());
+            host.is_some_and(|host| self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)))
+        })
+    }
+}
+
 /// Where the facts of an app folder come from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,7 +272,7 @@ pub enum SecretEncoding {
 pub struct Ingress {
     /// Whose URL requests arrive at.
     pub scope: IngressScope,
-    /// For the scope `app`: JSONPaths over the request document of the provider's ids of the
+    /// For the scope `app`: each a JSONPath over the request document of the provider's ids of the
     /// accounts it is about; the first path that finds any counts.
     pub route: Vec<String>,
     /// Accepted body formats.
