@@ -1,5 +1,5 @@
-//! Provider simulators: processes that speak a provider's protocol, check each request against its
-//! published API description and sign deliveries as it does.
+//! Simulators: each a process that speaks one provider's protocol, checks requests against the
+//! provider's published API description and signs deliveries with the provider's own library.
 
 use std::process::Stdio;
 
@@ -19,16 +19,16 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts GitHub's on a free port.
+    /// Starts a GitHub on a free port.
     pub(crate) async fn start() -> Self {
-        Self::start_of("github").await
+        Self::of("github").await
     }
 
-    /// Starts that of a provider on a free port.
-    pub(crate) async fn start_of(provider: &str) -> Self {
+    /// Starts the simulator of this app on a free port.
+    pub(crate) async fn of(slug: &str) -> Self {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators");
         let mut child = Command::new("node")
-            .args([&format!("{folder}/{provider}.mjs"), "--port", "0"])
+            .args([&format!("{folder}/{slug}.mjs"), "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -40,7 +40,7 @@ impl Simulator {
         Self { _child: child, url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// The settings that point a server at it.
+    /// The settings that point a server's GitHub at it.
     pub(crate) fn settings(&self) -> [(&str, &str); 2] {
         [("HEARKEN_APPS__GITHUB__BASE_URL", &self.url), ("HEARKEN_EGRESS_ALLOW", "127.0.0.1/32")]
     }
