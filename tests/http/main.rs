@@ -9,6 +9,7 @@ mod crash;
 mod edge;
 mod egress;
 mod gmail;
+mod handshakes;
 mod isolation;
 mod receiving;
 mod registration;
