@@ -311,6 +311,8 @@ fn new_row(
         expires_at: None,
         created_at: now,
         updated_at: now,
+        subscription_owner: None,
+        subscription_key: None,
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
     let verifies = made.clone().or_else(|| account_secret(app, account?));

@@ -75,6 +75,7 @@ fn verified(app: &App, request: &Request) -> Result<Outcome, Rejection> {
         name: "ACME__ANY".to_owned(),
         config: json!({}),
         account_id: None,
+        account_metadata: Value::Null,
         recipient: recipient(&[SECRET]),
     };
     assert!(app.answer_unsigned(request, &trigger.recipient).is_none(), "only after verification");

@@ -12,7 +12,7 @@ use super::{
 const COLUMNS: &str = "id, project_id, app, linked_account_id, name, event_type, description, \
     webhook_url, external_id, secret, config, filter, state, status, status_reason, \
     definition_version, retention_days, last_proof_at, last_triggered_at, expires_at, created_at, \
-    updated_at";
+    updated_at, subscription_owner, subscription_key";
 
 /// Which triggers to list; every condition given must hold.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +80,21 @@ impl Store {
     pub async fn trigger_for_ingress(&self, id: &str) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new("SELECT ").then(COLUMNS);
         self.read().row(statement.then(" FROM triggers WHERE id = $1").bind(id)).await
+    }
+
+    /// The triggers, in whatever project, of the accounts that are linked through a provider app
+    /// and have this id at the provider: a request at the provider app's URL is addressed to them.
+    pub async fn triggers_behind(
+        &self,
+        provider_app: &str,
+        account: &str,
+    ) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(behind(provider_app, account)).await
+    }
+
+    /// The triggers, in whatever project, that share a subscription, oldest first.
+    pub async fn sharers(&self, owner: &str, key: &str) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(sharing(owner, key)).await
     }
 
     /// The triggers of a project.
@@ -222,6 +237,21 @@ pub(super) fn list(project: &str, filter: &TriggerFilter, page: &Page) -> Statem
         .page(page)
 }
 
+pub(super) fn sharing(owner: &str, key: &str) -> Statement {
+    let statement = select_all()
+        .then("subscription_owner = $1 AND subscription_key = $2 ORDER BY id")
+        .bind(owner);
+    statement.bind(key)
+}
+
+pub(super) fn behind(provider_app: &str, account: &str) -> Statement {
+    let statement = select_all().then(
+        "(project_id, linked_account_id) IN (SELECT project_id, id FROM linked_accounts
+             WHERE provider_app_id = $1 AND external_id = $2) ORDER BY id",
+    );
+    statement.bind(provider_app).bind(account)
+}
+
 /// All triggers in one status or with an expiry, for upkeep: not scoped.
 pub(super) fn select_all() -> Statement {
     Statement::new("SELECT ").then(COLUMNS).then(" FROM triggers WHERE ")
@@ -239,7 +269,7 @@ fn containing(search: &str) -> String {
 }
 
 fn insert(trigger: &Trigger) -> Statement {
-    let values: [Bind; 23] = [
+    let values: [Bind; 25] = [
         (&trigger.id).into(),
         (&trigger.project_id).into(),
         (&trigger.app).into(),
@@ -262,6 +292,8 @@ fn insert(trigger: &Trigger) -> Statement {
         trigger.expires_at.into(),
         trigger.created_at.into(),
         trigger.updated_at.into(),
+        (&trigger.subscription_owner).into(),
+        (&trigger.subscription_key).into(),
         Bind::Text(Some(storable(&trigger.description).to_lowercase())),
     ];
     let statement = Statement::new("INSERT INTO triggers (").then(COLUMNS);
