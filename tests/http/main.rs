@@ -11,6 +11,7 @@ mod egress;
 mod gmail;
 mod handshakes;
 mod isolation;
+mod keys;
 mod receiving;
 mod registration;
 mod reload;
