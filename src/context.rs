@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use hearken_engine::{KeyRing, LiveCatalogue};
+use hearken_engine::{App, KeyRing, LiveCatalogue};
 
-use crate::{accounts::Vault, config::Config, egress::Egress, store::Store};
+use crate::{
+    accounts::{Renewals, Vault},
+    config::{AppConfig, Config},
+    egress::{Egress, Rerouted},
+    store::Store,
+};
 
 /// Shared, read-only after start; each part is a cheap handle with its own interior.
 pub struct Context {
@@ -16,6 +21,8 @@ pub struct Context {
     pub vault: Vault,
     /// The apps, kept current.
     pub catalogue: LiveCatalogue,
+    /// Access tokens that are being renewed.
+    pub renewals: Renewals,
     /// The only way out.
     pub egress: Egress,
     /// Keys that providers publish, fetched through it.
@@ -24,6 +31,25 @@ pub struct Context {
     pub keys: crate::api::auth::Keys,
     /// Triggers as the ingress sees them, cached.
     pub subscribers: crate::ingress::Subscribers,
+}
+
+impl Context {
+    /// The way out for an app's calls, with the operator's changes of its URLs.
+    pub fn way_out(&self, app: &App) -> Rerouted {
+        let urls = self.settings(app).map(|settings| &settings.urls);
+        Rerouted::new(self.egress.clone(), urls.into_iter().flatten())
+    }
+
+    /// The provider's API without a trailing slash: the operator's choice, or the definition's.
+    pub fn base_url(&self, app: &App) -> String {
+        let chosen = self.settings(app).and_then(|settings| settings.base_url.as_ref());
+        let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
+        url.unwrap_or_default().trim_end_matches('/').to_owned()
+    }
+
+    fn settings(&self, app: &App) -> Option<&AppConfig> {
+        self.config.apps.get(&app.slug)
+    }
 }
 
 /// How the context travels.

@@ -9,6 +9,8 @@ mod crash;
 mod edge;
 mod egress;
 mod isolation;
+mod oauth;
+mod provider_apps;
 mod receiving;
 mod registration;
 mod reload;
