@@ -6,7 +6,7 @@ use hearken_engine::{App, KeyRing, LiveCatalogue};
 
 use crate::{
     accounts::{Renewals, Vault},
-    config::{AppConfig, Config},
+    config::{AppConfig, Config, Reroute},
     egress::{Egress, Rerouted},
     store::Store,
 };
@@ -34,10 +34,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// The way out for an app's calls, with the operator's changes of its URLs.
+    /// The way out for an app's calls, with the operator's changes of its URLs. Who says where the
+    /// provider's API is says it of every URL there, also of those that the provider names.
     pub fn way_out(&self, app: &App) -> Rerouted {
-        let urls = self.settings(app).map(|settings| &settings.urls);
-        Rerouted::new(self.egress.clone(), urls.into_iter().flatten())
+        let settings = self.settings(app);
+        let api = settings.and_then(|settings| settings.base_url.as_ref()).and_then(|chosen| {
+            let own = app.definition.base_url.as_deref().filter(|own| !own.is_empty())?;
+            Some(Reroute::new(own, chosen.as_str()))
+        });
+        let urls = settings.into_iter().flat_map(|settings| &settings.urls);
+        Rerouted::new(self.egress.clone(), urls.chain(&api))
     }
 
     /// The provider's API without a trailing slash: the operator's choice, or the definition's.

@@ -32,12 +32,41 @@ pub enum Rejection {
     /// No secret is stored that could verify the request.
     #[error("no secret is known for this trigger")]
     NoSecret,
+    /// A public fact of the recipient that is signed, or that a token must name, is not known.
+    #[error("the linked account or provider app does not say its `{0}`, which is signed")]
+    MissingFact(String),
+    /// The token names a public key that the provider does not publish, or none where there are
+    /// several, or a certificate is not valid at this time.
+    #[error("the signature was made with a key that the provider does not publish")]
+    UnknownKey,
+    /// The public key that could verify the request cannot be fetched now; the sender should try
+    /// again.
+    #[error("the public key cannot be fetched from {0} now")]
+    KeyUnavailable(String),
+    /// A signed token is meant for somebody else, or comes from somebody else.
+    #[error("the token's `{0}` is not the expected one")]
+    WrongClaim(String),
     /// The content type is not one the app declares.
     #[error("the content type `{0}` is not accepted here")]
     UnsupportedContentType(String),
+    /// The content coding is not one the app declares.
+    #[error("the content encoding `{0}` is not accepted here")]
+    UnsupportedEncoding(String),
+    /// The body unpacks to more than is accepted.
+    #[error("the body unpacks to more than {limit} bytes")]
+    BodyTooLarge {
+        /// What is accepted of it, in bytes.
+        limit: usize,
+    },
     /// The body cannot be parsed as its content type says.
     #[error("the body is not valid: {0}")]
     MalformedBody(String),
+    /// The trigger has a secret, and only the provider that knows it may change it.
+    #[error("the trigger has a secret already; an unsigned request cannot replace it")]
+    SecretKnown,
+    /// A URL that was to be called is not on a host the app lists.
+    #[error("{0}")]
+    UrlNotAllowed(String),
     /// The app's script failed on the request.
     #[error("the app's script failed: {0}")]
     ScriptFailed(String),
@@ -54,7 +83,15 @@ impl Rejection {
             Self::BadTimestamp(_) => "bad_timestamp",
             Self::Stale { .. } => "stale",
             Self::NoSecret => "no_secret",
+            Self::MissingFact(_) => "missing_fact",
+            Self::UnknownKey => "unknown_key",
+            Self::KeyUnavailable(_) => "key_unavailable",
+            Self::WrongClaim(_) => "wrong_claim",
             Self::UnsupportedContentType(_) => "unsupported_content_type",
+            Self::UnsupportedEncoding(_) => "content_encoding",
+            Self::BodyTooLarge { .. } => "payload_too_large",
+            Self::SecretKnown => "secret_known",
+            Self::UrlNotAllowed(_) => "url_not_allowed",
             Self::MalformedBody(_) => "malformed_body",
             Self::ScriptFailed(_) => "script_failed",
         }

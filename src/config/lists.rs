@@ -54,6 +54,12 @@ pub struct Reroute {
 }
 
 impl Reroute {
+    /// What begins with `from` begins with `to` instead.
+    pub fn new(from: &str, to: &str) -> Self {
+        let plain = |url: &str| url.trim_end_matches('/').to_owned();
+        Self { from: plain(from), to: plain(to) }
+    }
+
     /// `url` with its beginning replaced, if it begins so: the beginning must end where a part of
     /// the URL does.
     pub fn apply(&self, url: &str) -> Option<String> {
@@ -67,14 +73,13 @@ impl FromStr for Reroute {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let url = |part: &str| {
-            let sound = Url::parse(part).is_ok_and(|url| {
+        let sound = |part: &str| {
+            Url::parse(part).is_ok_and(|url| {
                 matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
-            });
-            sound.then(|| part.trim_end_matches('/').to_owned())
+            })
         };
-        let parts = text.split_once('=').and_then(|(from, to)| Some((url(from)?, url(to)?)));
-        parts.map(|(from, to)| Self { from, to }).ok_or_else(|| {
+        let parts = text.split_once('=').filter(|(from, to)| sound(from) && sound(to));
+        parts.map(|(from, to)| Self::new(from, to)).ok_or_else(|| {
             format!("`{text}` is not of the form https://api.example=http://127.0.0.1:9000")
         })
     }

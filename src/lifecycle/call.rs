@@ -9,8 +9,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tracing::{error, warn};
 
+use super::secret_place;
 use crate::{
-    accounts::{self, Opened, opened::verifying_secrets, vault::Place},
+    accounts::{self, Opened, opened::verifying_secrets},
     api::problem::Problem,
     context::Shared,
     egress::Rerouted,
@@ -169,11 +170,6 @@ pub async fn in_script<T: Send + 'static>(
             column: None,
         }))
     })
-}
-
-/// Where a trigger's secret is sealed to.
-pub(super) fn secret_place(trigger: &Trigger) -> Place<'_> {
-    Place { table: "triggers", column: "secret", row: &trigger.id, project: &trigger.project_id }
 }
 
 fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {

@@ -1,6 +1,6 @@
 //! One sample, and running it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     compare::{differences, includes},
-    http::Exchange,
+    http::{Exchange, Recorded},
+    reply::ExpectedReply,
 };
 use crate::{
     App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
@@ -41,7 +42,7 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) provider_app: Option<ProviderApp>,
     #[serde(default)]
-    pub(super) http: Vec<Exchange>,
+    pub(super) http: Arc<[Exchange]>,
     pub(super) expect: Expectation,
 }
 
@@ -98,11 +99,7 @@ pub(super) enum Expectation {
     Events(Vec<ExpectedEvent>),
     Rejected(String),
     Ignored(String),
-    Reply {
-        status: u16,
-        #[serde(default)]
-        body: Option<String>,
-    },
+    Reply(ExpectedReply),
     Result(Value),
     Error {
         kind: String,
@@ -170,19 +167,20 @@ impl Case {
 
     /// Receives the delivery.
     pub(super) fn receive(&self, app: &App) -> Result<Received, Rejection> {
+        self.receive_with(app, &KeyRing::new(Arc::new(Recorded::new(&self.http))))
+    }
+
+    fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
-        if request.method == "POST" {
-            return app.receive(&request, &trigger, &KeyRing::offline());
+        if let Some(answer) = app.answer_unsigned(&request, &trigger.recipient) {
+            return Ok(Received { verified_by: "none", outcome: Outcome::Challenge(answer) });
         }
-        let answer = app.answer_unsigned(&request, &trigger.recipient);
-        Ok(Received {
-            verified_by: "none",
-            outcome: match answer {
-                Some((kind, reply)) => Outcome::Challenge { kind, reply },
-                None => Outcome::Ignored { reason: "no challenge answers it".to_owned() },
-            },
-        })
+        if request.method == "POST" {
+            return app.receive(&request, &trigger, keys);
+        }
+        let reason = "no challenge answers it".to_owned();
+        Ok(Received { verified_by: "none", outcome: Outcome::Ignored { reason } })
     }
 
     fn request(&self) -> Request {
@@ -223,7 +221,15 @@ impl Case {
     }
 
     fn check_delivery(&self, app: &App) -> Vec<String> {
-        match (&self.expect, self.receive(app)) {
+        let recorded = Arc::new(Recorded::new(&self.http));
+        let received = self.receive_with(app, &KeyRing::new(recorded.clone()));
+        let mut told = self.compare_delivery(app, received);
+        told.extend(recorded.differences());
+        told
+    }
+
+    fn compare_delivery(&self, app: &App, received: Result<Received, Rejection>) -> Vec<String> {
+        match (&self.expect, received) {
             (Expectation::Rejected(code), Err(rejection)) => {
                 same("expect.rejected", code, rejection.code())
             }
@@ -239,19 +245,9 @@ impl Case {
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
             ) => contains("expect.ignored", part, &reason),
             (
-                Expectation::Reply { status, body },
-                Ok(Received { outcome: Outcome::Challenge { reply, .. }, .. }),
-            ) => {
-                let mut told = same("expect.reply.status", status, &reply.status);
-                if let Some(body) = body {
-                    told.extend(same(
-                        "expect.reply.body",
-                        body,
-                        &String::from_utf8_lossy(&reply.body),
-                    ));
-                }
-                told
-            }
+                Expectation::Reply(expected),
+                Ok(Received { outcome: Outcome::Challenge(answer), .. }),
+            ) => expected.differences(&answer),
             (expected, Ok(received)) => {
                 vec![format!("expect: expected {expected:?}, found {:?}", received.outcome)]
             }
