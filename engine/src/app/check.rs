@@ -2,6 +2,7 @@
 //! want to hear of what is wrong.
 
 mod forms;
+mod linking;
 
 use std::sync::{Arc, LazyLock};
 
@@ -38,6 +39,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
     checks.base_url(&definition);
+    checks.linking(&definition);
     checks.forms(&definition);
     let routes = checks.routes(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));

@@ -24,6 +24,11 @@ impl Simulator {
         Self::of("github").await
     }
 
+    /// Another name.
+    pub(crate) async fn named(slug: &str) -> Self {
+        Self::of(slug).await
+    }
+
     /// Starts the simulator of this app on a free port.
     pub(crate) async fn of(slug: &str) -> Self {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators");
