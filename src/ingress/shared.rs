@@ -44,16 +44,12 @@ impl Door {
     /// Opens what verifies requests at the URL of a provider app. What does not open is told in
     /// the log, and verifies nothing.
     pub(super) fn prepare(context: &Context, app: &App, provider_app: ProviderApp) -> Self {
-        let secrets = match open_provider_app(context, &provider_app) {
-            Ok(opened) => opened.secrets(app),
-            Err(error) => {
-                error!(provider_app = %provider_app.id, %error, "its credentials do not open");
-                Vec::new()
-            }
-        };
+        let opened = open_provider_app(context, &provider_app).inspect_err(|why| {
+            error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
+        });
         let recipient = Recipient {
             url: context.config.webhook_url(&provider_app.app, &provider_app.id),
-            secrets,
+            secrets: opened.map(|opened| opened.secrets(app)).unwrap_or_default(),
             facts: provider_app.metadata.clone(),
         };
         Self { provider_app, recipient }

@@ -99,6 +99,11 @@ impl Call {
         Self { context, ..self.clone() }
     }
 
+    /// The key of the subscription that the trigger shares, if it shares one.
+    pub(super) fn subscription_key(&self) -> Result<Option<String>, ScriptError> {
+        self.app.script().subscription_key(&self.context.trigger)
+    }
+
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
         self.run(|app, egress, context| app.script().register(egress, context)).await
     }
