@@ -12,6 +12,7 @@ mod events;
 mod extract;
 mod health;
 mod idempotency;
+mod oauth;
 mod page;
 pub mod problem;
 mod projects;
@@ -34,6 +35,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(apps::router())
         .merge(provider_apps::router())
         .merge(accounts::router())
+        .merge(oauth::router())
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())

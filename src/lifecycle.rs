@@ -10,36 +10,35 @@ mod refusal;
 mod secret;
 mod undo;
 
+use std::sync::Arc;
+
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use hearken_engine::{
-    AccountContext, App, LifecycleError, Registration, TriggerType,
-    definition::{AuthKind, Generate, SecretEncoding, SecretScope},
+    App, LifecycleError, Registration, TriggerType,
+    definition::{AuthKind, Generate, SecretEncoding},
 };
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
+pub(crate) use self::secret::{keep_handed_over, secret_place};
 use self::{
     call::Call,
     refusal::{gone, may_have_worked, problem},
     undo::{remove_doubtful, undo},
 };
-pub(crate) use self::{
-    call::destination,
-    secret::{keep_handed_over, secret_place},
+pub use self::{
+    call::in_script, refusal::provider_problem, secret::shown_secret, undo::sweep_abandoned,
 };
-pub use self::{secret::shown_secret, undo::sweep_abandoned};
 use crate::{
+    accounts::{self, Opened},
     api::problem::Problem,
     clock,
     context::{Context, Shared},
     ids,
     store::{Registered, TriggerPatch, model::Trigger},
 };
-
-/// Names of the credential that verifies deliveries, where the account carries it.
-const SECRET_FIELDS: [&str; 3] = ["webhook_secret", "signing_secret", "secret"];
 
 /// A trigger somebody wants, checked against its type.
 pub struct Wanted {
@@ -75,7 +74,7 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
         return Err(Problem::field("/trigger", "there is no such trigger type"));
     };
     let account = linked_account(context, &app, &project, wanted.account.as_deref()).await?;
-    let (trigger, secret) = new_row(context, &app, account.as_ref(), wanted)?;
+    let (trigger, secret) = new_row(context, &app, wanted)?;
     context.store.insert_trigger(&trigger).await?;
     if !app.script().has("register") {
         let reason = Some("set it up at the provider; waiting for the first request");
@@ -254,11 +253,11 @@ async fn registered(
 
 /// The account a trigger is registered with, if its app asks for one.
 async fn linked_account(
-    context: &Context,
-    app: &App,
+    context: &Shared,
+    app: &Arc<App>,
     project: &str,
     id: Option<&str>,
-) -> Result<Option<AccountContext>, Problem> {
+) -> Result<Option<Opened>, Problem> {
     let Some(id) = id else {
         if app.definition.auth.iter().any(|auth| auth.kind == AuthKind::None) {
             return Ok(None);
@@ -275,14 +274,13 @@ async fn linked_account(
             format!("there is no linked account of {} with this id", app.definition.title);
         Problem::field("/linked_account_id", message)
     })?;
-    call::open_account(context, &account).map(Some)
+    Ok(Some(accounts::ready(context, app, account).await?))
 }
 
 /// The row of a new trigger, with the secret that was made for it in clear beside it.
 fn new_row(
     context: &Context,
     app: &App,
-    account: Option<&AccountContext>,
     wanted: Wanted,
 ) -> Result<(Trigger, Option<SecretString>), Problem> {
     let kind: &TriggerType = app.trigger(&wanted.name).ok_or_else(Problem::internal)?;
@@ -315,17 +313,9 @@ fn new_row(
         subscription_key: None,
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
-    let verifies = made.clone().or_else(|| account_secret(app, account?));
-    trigger.secret = verifies.map(|secret| context.vault.seal(secret_place(&trigger), &secret));
+    let sealed = made.as_ref().map(|secret| context.vault.seal(secret_place(&trigger), secret));
+    trigger.secret = sealed;
     Ok((trigger, made))
-}
-
-/// The secret among an account's credentials that verifies its deliveries.
-fn account_secret(app: &App, account: &AccountContext) -> Option<SecretString> {
-    if app.definition.secret.scope == SecretScope::Trigger {
-        return None;
-    }
-    SECRET_FIELDS.iter().find_map(|field| account.credentials.get(*field)).cloned()
 }
 
 fn make_secret(form: &Generate) -> SecretString {

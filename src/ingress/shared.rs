@@ -27,8 +27,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    accounts::credentials::{Unreadable, formerly_of_provider_app, of_provider_app},
-    clock,
+    accounts::opened::open_provider_app,
     context::{Context, Shared},
     store::{Inbound, StoreError, model::ProviderApp},
 };
@@ -45,20 +44,16 @@ impl Door {
     /// Opens what verifies requests at the URL of a provider app. What does not open is told in
     /// the log, and verifies nothing.
     pub(super) fn prepare(context: &Context, app: &App, provider_app: ProviderApp) -> Self {
-        let vault = &context.vault;
-        let former = formerly_of_provider_app(vault, &provider_app, clock::now());
-        let opened = [of_provider_app(vault, &provider_app).map(Some), former];
-        let secrets = opened.into_iter().filter_map(|credentials| {
-            let told = |why: &Unreadable| {
-                error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
-            };
-            credentials.inspect_err(told).ok().flatten()
-        });
-        let field = app.definition.secret.field.as_deref();
-        let secrets = secrets.filter_map(|mut credentials| credentials.remove(field?));
+        let secrets = match open_provider_app(context, &provider_app) {
+            Ok(opened) => opened.secrets(app),
+            Err(error) => {
+                error!(provider_app = %provider_app.id, %error, "its credentials do not open");
+                Vec::new()
+            }
+        };
         let recipient = Recipient {
             url: context.config.webhook_url(&provider_app.app, &provider_app.id),
-            secrets: secrets.collect(),
+            secrets,
             facts: provider_app.metadata.clone(),
         };
         Self { provider_app, recipient }
