@@ -243,7 +243,8 @@ async fn exchange(
     provider_app: &OpenedApp,
     code: &SecretString,
 ) -> Result<Tokens, Failed> {
-    let url = fill_in(&oauth2.token_url, &context.base_url(app, &flow.metadata), &flow.metadata)
+    let base_url = context.base_url(app, &flow.metadata);
+    let url = fill_in(&oauth2.token_url, &base_url, &flow.metadata)
         .map_err(|why| Failed::new("invalid_request", why))?;
     let place = verifier_place(&flow.state_hash, &flow.project_id);
     let verifier = context.vault.open(place, &flow.verifier);

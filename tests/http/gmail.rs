@@ -32,7 +32,7 @@ const GRACE: &str = "grace@example.com";
 const PUSHER: &str = "gmail-push@my-project.iam.gserviceaccount.com";
 
 async fn start(database: &Database, further: &[(&str, &str)]) -> (Simulator, Server, Value) {
-    let simulator = Simulator::of("gmail").await;
+    let simulator = Simulator::named("gmail").await;
     let hosts = [
         "gmail.googleapis.com",
         "oauth2.googleapis.com",

@@ -27,7 +27,7 @@ const SECRET: &str = "shpss_client-secret-1";
 const ORDER: &str = r#"{"id":820982911946154508,"admin_graphql_api_id":"gid://shopify/Order/820982911946154508","total_price":"388.00","line_items":[{"id":866550311766439020,"price":"199.00"}]}"#;
 
 async fn start(database: &Database) -> (Simulator, Server) {
-    let simulator = Simulator::of("shopify").await;
+    let simulator = Simulator::named("shopify").await;
     let urls: Vec<String> = [SHOP, OTHER, "no-such.myshopify.com"]
         .iter()
         .map(|shop| format!("https://{shop}={}/shops/{shop}", simulator.url))

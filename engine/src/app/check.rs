@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::{
-    App, Folder, TriggerType, base_url,
+    App, Folder, TriggerType,
     folder::{DEFINITION, SCRIPT},
 };
 use crate::{
@@ -184,18 +184,6 @@ impl Checks<'_> {
                     Some(hint),
                 );
             }
-        }
-    }
-
-    fn base_url(&mut self, definition: &Definition) {
-        for name in base_url::loose(definition) {
-            let message = format!(
-                "`{name}` is not a fact that every account must have, in a form of its own"
-            );
-            let hint = format!(
-                "Put `{name}` into `metadata` of every way under `auth`: required, and with a `pattern` of the provider's hosts."
-            );
-            self.note("/base_url", message, Some(hint));
         }
     }
 
