@@ -58,6 +58,7 @@ fn every_route_is_described() {
         "delete /v1/triggers/{id}",
         "get /v1/triggers/{id}/events",
         "get /v1/triggers/{id}/health",
+        "get /v1/triggers/{id}/secret",
         "get /v1/triggers/{id}/stats",
         "get /v1/trigger-events",
         "get /v1/trigger-events/{id}",

@@ -109,8 +109,10 @@ impl App {
     pub fn answer_unsigned(&self, request: &Request, recipient: &Recipient) -> Option<Answer> {
         let challenges = &self.definition.challenges;
         let unsigned = challenges.iter().filter(|one| !one.signed() && one.may_be(request));
+        // A probe is any request of its method, so what asks for more comes first.
+        let (probes, others) = (unsigned.clone(), unsigned.filter(|one| !one.is_probe()));
         let mut document = None;
-        unsigned.into_iter().find_map(|challenge| {
+        others.chain(probes.filter(|one| one.is_probe())).find_map(|challenge| {
             let document = document
                 .get_or_insert_with(|| Document::unverified(request, &self.definition.ingress));
             challenge.answer(document, recipient).ok().flatten()

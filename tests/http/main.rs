@@ -10,6 +10,7 @@ mod edge;
 mod egress;
 mod handshakes;
 mod isolation;
+mod keys;
 mod oauth;
 mod provider_apps;
 mod receiving;
