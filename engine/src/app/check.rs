@@ -38,7 +38,6 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
-    checks.base_url(&definition);
     checks.linking(&definition);
     checks.forms(&definition);
     let routes = checks.routes(&definition);
