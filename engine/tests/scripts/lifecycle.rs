@@ -200,7 +200,8 @@ fn a_failure_that_looks_like_success_says_what_it_means() {
             status,
             message: message.to_owned(),
             hint: hint.map(str::to_owned),
-            retry_after: None,
+            // Every answer of this provider asks for seven seconds.
+            retry_after: told.contains("(answer").then_some(7),
         };
         assert_eq!(register(&body, &provider).unwrap_err(), expected, "{told}");
     };
