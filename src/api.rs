@@ -12,6 +12,8 @@ mod events;
 mod extract;
 mod health;
 mod idempotency;
+mod jobs;
+mod oauth;
 mod page;
 pub mod problem;
 mod projects;
@@ -34,11 +36,13 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(apps::router())
         .merge(provider_apps::router())
         .merge(accounts::router())
+        .merge(oauth::router())
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())
         .merge(receipts::router())
         .merge(projects::router())
+        .merge(jobs::router())
 }
 
 /// The API's routes.

@@ -6,6 +6,7 @@
 //! ignored, because both would decide the destination after the check.
 
 mod address;
+mod rerouted;
 
 use std::{
     error::Error as StdError,
@@ -26,6 +27,8 @@ use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use url::{Host, Url};
+
+pub use self::rerouted::Rerouted;
 
 /// Ports that may be called at public addresses.
 const PORTS: [u16; 4] = [443, 80, 8443, 8080];

@@ -17,14 +17,14 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use crate::{
-    accounts::Vault,
+    accounts::{Renewals, Vault},
     api,
     config::Config,
     context::{Context, Shared},
-    egress::Egress,
+    egress::{Egress, Rerouted},
     ingress::Subscribers,
+    jobs::{self, Jobs},
     keys::{self, Keys},
-    lifecycle,
     store::Store,
     telemetry,
 };
@@ -52,11 +52,12 @@ pub async fn serve(
     let keys = keys::load(&config)?;
     let context = open(config, &keys).await?;
     let _watcher = watch_apps(&context)?;
-    tokio::spawn(lifecycle::sweep_abandoned(context.clone()));
+    jobs::start(&context);
     announce(&context, &keys);
     let app = routes::all(context.clone(), metrics);
     connection::accept(listener, app, &context.config.limits, shutdown).await;
-    info!("every request is answered; closing the database");
+    info!("every request is answered; ending the jobs and closing the database");
+    context.jobs.stop().await;
     context.store.close().await;
     Ok(())
 }
@@ -68,10 +69,24 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
     let catalogue = LiveCatalogue::open(config.apps_dir.clone());
     let timeout = Duration::from_secs(config.limits.provider_seconds);
     let egress = Egress::new(&config.egress_allow, timeout)?;
-    let key_ring = KeyRing::new(Arc::new(egress.clone()));
+    // A URL belongs to one provider, so that one set of changes serves all apps.
+    let urls = config.apps.values().flat_map(|settings| &settings.urls);
+    let key_ring = KeyRing::new(Arc::new(Rerouted::new(egress.clone(), urls)));
     let subscribers = Subscribers::new(config.limits.webhooks_per_second);
     let keys = api::auth::Keys::new(config.limits.api_per_second);
-    Ok(Arc::new(Context { config, store, vault, catalogue, egress, key_ring, keys, subscribers }))
+    let jobs = Jobs::default();
+    Ok(Arc::new(Context {
+        config,
+        store,
+        vault,
+        catalogue,
+        renewals: Renewals::default(),
+        egress,
+        key_ring,
+        keys,
+        jobs,
+        subscribers,
+    }))
 }
 
 fn watch_apps(context: &Shared) -> anyhow::Result<hearken_engine::reload::Watcher> {

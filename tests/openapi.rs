@@ -45,6 +45,8 @@ fn every_route_is_described() {
         "patch /v1/provider-apps/{id}",
         "delete /v1/provider-apps/{id}",
         "post /v1/linked-accounts",
+        "post /v1/linked-accounts/oauth2/start",
+        "get /v1/oauth2/callback",
         "get /v1/linked-accounts",
         "get /v1/linked-accounts/{id}",
         "patch /v1/linked-accounts/{id}",
@@ -73,6 +75,7 @@ fn every_route_is_described() {
         "post /v1/api-keys",
         "get /v1/api-keys",
         "delete /v1/api-keys/{id}",
+        "get /v1/jobs",
     ]
     .map(str::to_owned)
     .into();

@@ -160,7 +160,8 @@ fn progress(rejection: &Rejection) -> u8 {
         Rejection::MissingSignature(_) => 0,
         Rejection::MalformedSignature(_) => 1,
         Rejection::NoSecret | Rejection::MissingFact(_) => 2,
-        Rejection::KeyUnavailable(_) => 4,
+        Rejection::Stale { .. } | Rejection::WrongClaim(_) => 4,
+        Rejection::KeyUnavailable(_) => 5,
         _ => 3,
     }
 }

@@ -81,6 +81,16 @@ impl Problem {
         self.status
     }
 
+    /// Its stable code.
+    pub fn code(&self) -> &str {
+        &self.document.code
+    }
+
+    /// Its sentence.
+    pub fn detail(&self) -> &str {
+        &self.document.detail
+    }
+
     /// The fields at fault.
     pub fn errors(&self) -> &[FieldError] {
         &self.document.errors

@@ -27,8 +27,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    accounts::credentials::{Unreadable, formerly_of_provider_app, of_provider_app},
-    clock,
+    accounts::opened::open_provider_app,
     context::{Context, Shared},
     store::{Inbound, StoreError, model::ProviderApp},
 };
@@ -45,20 +44,12 @@ impl Door {
     /// Opens what verifies requests at the URL of a provider app. What does not open is told in
     /// the log, and verifies nothing.
     pub(super) fn prepare(context: &Context, app: &App, provider_app: ProviderApp) -> Self {
-        let vault = &context.vault;
-        let former = formerly_of_provider_app(vault, &provider_app, clock::now());
-        let opened = [of_provider_app(vault, &provider_app).map(Some), former];
-        let secrets = opened.into_iter().filter_map(|credentials| {
-            let told = |why: &Unreadable| {
-                error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
-            };
-            credentials.inspect_err(told).ok().flatten()
+        let opened = open_provider_app(context, &provider_app).inspect_err(|why| {
+            error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
         });
-        let field = app.definition.secret.field.as_deref();
-        let secrets = secrets.filter_map(|mut credentials| credentials.remove(field?));
         let recipient = Recipient {
             url: context.config.webhook_url(&provider_app.app, &provider_app.id),
-            secrets: secrets.collect(),
+            secrets: opened.map(|opened| opened.secrets(app)).unwrap_or_default(),
             facts: provider_app.metadata.clone(),
         };
         Self { provider_app, recipient }
@@ -202,9 +193,10 @@ impl Reception<'_> {
                     "a verified request could not be mapped; the receipt of the shared URL keeps it");
                 draft.outcome("failed", Some(reason))
             }
-            Outcome::Events(_) if subscriber.trigger.status == "paused" => {
+            Outcome::Events(_) | Outcome::Noticed(_) if subscriber.trigger.status == "paused" => {
                 draft.outcome("ignored", Some("the trigger is paused".to_owned()))
             }
+            Outcome::Noticed(document) => draft.notice(&self.context.vault, &document),
             Outcome::Events(events) => draft.events(subscriber, events, request.received_at),
             Outcome::Challenge(answer) => draft.outcome("challenge", Some(answer.kind.to_owned())),
         };

@@ -2,6 +2,7 @@
 //! want to hear of what is wrong.
 
 mod forms;
+mod linking;
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,6 +38,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.linking(&definition);
     checks.forms(&definition);
     let routes = checks.routes(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));

@@ -5,6 +5,7 @@
 
 mod keys;
 mod matrix;
+mod samples;
 mod support;
 
 use hearken_engine::{Rejection, Scheme};

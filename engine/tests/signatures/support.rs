@@ -162,6 +162,12 @@ impl Vector {
         Web::of(self.fetch.clone())
     }
 
+    /// The one document it fetches, with its URL.
+    pub(crate) fn document(&self) -> (&str, &str) {
+        let (url, text) = self.fetch.iter().next().unwrap();
+        (url, text)
+    }
+
     /// The body that verification must give.
     pub(crate) fn expected_body(&self) -> Option<Value> {
         let decoded = self.unwrapped_base64.as_ref().map(|text| BASE64.decode(text.as_bytes()));

@@ -232,7 +232,15 @@ def bound_to_url():
     url = f"{URL}?bodySHA256={digest}"
     text = b64(mac(key, url.encode(), "sha1"))
     both = [
-        {"kind": "hmac", "algorithm": "sha1", "header": "X-S", "encoding": "base64", "message": "{url}{sorted_form}"},
+        {
+            "kind": "hmac",
+            "algorithm": "sha1",
+            "header": "X-S",
+            "encoding": "base64",
+            "message": "{url}{sorted_form}",
+            # A form without fields adds nothing to the URL.
+            "body_hash": {"query": "bodySHA256", "optional": True},
+        },
         {
             "kind": "hmac",
             "algorithm": "sha1",
@@ -828,9 +836,9 @@ sealed()
 # What many vectors fetch stands once, under a name.
 documents = {}
 for vector in vectors:
-    for url, text in vector.get("fetch", {}).items():
-        name = documents.setdefault(text, f"document-{len(documents) + 1}")
-        vector["fetch"][url] = name
+    if fetch := vector.get("fetch"):
+        number = lambda text: documents.setdefault(text, f"document-{len(documents) + 1}")
+        vector["fetch"] = {url: number(text) for url, text in fetch.items()}
 named = {name: text for text, name in documents.items()}
 target = pathlib.Path(__file__).with_name("generated.json")
 target.write_text(json.dumps({"documents": named, "vectors": vectors}, indent=1) + "\n")

@@ -1,5 +1,5 @@
-//! The GitHub simulator: a process that speaks GitHub's protocol, checks each request against
-//! GitHub's published API description and signs deliveries with GitHub's own library.
+//! Simulators: each a process that speaks one provider's protocol, checks requests against the
+//! provider's published API description and signs deliveries with the provider's own library.
 
 use std::process::Stdio;
 
@@ -19,11 +19,17 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one on a free port.
+    /// Starts GitHub's on a free port.
     pub(crate) async fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators/github.mjs");
+        Self::named("github").await
+    }
+
+    /// Starts the one in `tests/simulators/<name>.mjs` on a free port.
+    pub(crate) async fn named(name: &str) -> Self {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let script = format!("{root}/tests/simulators/{name}.mjs");
         let mut child = Command::new("node")
-            .args([script, "--port", "0"])
+            .args([&script, "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
