@@ -28,9 +28,7 @@ use self::{
     refusal::{gone, may_have_worked, problem},
     undo::{remove_doubtful, undo},
 };
-pub use self::{
-    call::in_script, refusal::provider_problem, secret::shown_secret, undo::sweep_abandoned,
-};
+pub use self::{secret::shown_secret, undo::sweep_abandoned};
 use crate::{
     accounts::{self, Opened},
     api::problem::Problem,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hearken_engine::{
-    App, LifecycleContext, LifecycleError, Recipient, Registration, ScriptError, TriggerContext,
+    App, LifecycleContext, LifecycleError, Recipient, Registration, TriggerContext,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use super::secret_place;
 use crate::{
-    accounts::{self, Opened, opened::verifying_secrets},
+    accounts::{self, Opened, asking::in_script, opened::verifying_secrets},
     api::problem::Problem,
     context::Shared,
     egress::Rerouted,
@@ -154,22 +154,6 @@ impl Call {
             (ended, _) => ended,
         }
     }
-}
-
-/// Runs a script's function that talks to a provider, on a thread that may block.
-pub async fn in_script<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LifecycleError> + Send + 'static,
-) -> Result<T, LifecycleError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
-        error!(%panic, "a lifecycle call panicked; please report this");
-        Err(LifecycleError::Script(ScriptError {
-            function: "lifecycle".to_owned(),
-            exhausted: false,
-            message: "the engine failed".to_owned(),
-            line: None,
-            column: None,
-        }))
-    })
 }
 
 fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {
