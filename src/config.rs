@@ -1,5 +1,6 @@
 //! Configuration: a TOML file, then `HEARKEN_*` variables, then flags; unknown keys are fatal.
 
+mod jobs;
 mod lists;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use url::Url;
 
+pub use self::jobs::{Jobs, Seconds};
 pub use self::lists::{Origin, Reroute};
 
 /// Everything an operator can set. Fixed after start.
@@ -49,6 +51,8 @@ pub struct Config {
     pub apps: BTreeMap<String, AppConfig>,
     /// Limits on what clients may ask of the server.
     pub limits: Limits,
+    /// The server's own jobs.
+    pub jobs: Jobs,
     /// Logging.
     pub log: Log,
 }
@@ -139,6 +143,7 @@ impl Default for Config {
             return_origins: Vec::new(),
             apps: BTreeMap::new(),
             limits: Limits::default(),
+            jobs: Jobs::default(),
             log: Log::default(),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hearken_engine::{App, KeyRing, LiveCatalogue};
+use serde_json::Value;
 
 use crate::{
     accounts::{Renewals, Vault},
@@ -29,6 +30,8 @@ pub struct Context {
     pub key_ring: KeyRing,
     /// API keys seen lately.
     pub keys: crate::api::auth::Keys,
+    /// The server's own jobs.
+    pub jobs: crate::jobs::Jobs,
     /// Triggers as the ingress sees them, cached.
     pub subscribers: crate::ingress::Subscribers,
 }
@@ -39,18 +42,20 @@ impl Context {
     pub fn way_out(&self, app: &App) -> Rerouted {
         let settings = self.settings(app);
         let api = settings.and_then(|settings| settings.base_url.as_ref()).and_then(|chosen| {
-            let own = app.definition.base_url.as_deref().filter(|own| !own.is_empty())?;
+            let own = app.definition.base_url.as_deref();
+            // One with the account's own host in it begins no URL.
+            let own = own.filter(|own| !own.is_empty() && !own.contains('{'))?;
             Some(Reroute::new(own, chosen.as_str()))
         });
         let urls = settings.into_iter().flat_map(|settings| &settings.urls);
         Rerouted::new(self.egress.clone(), urls.chain(&api))
     }
 
-    /// The provider's API without a trailing slash: the operator's choice, or the definition's.
-    pub fn base_url(&self, app: &App) -> String {
+    /// The provider's API for an account with these public facts, without a trailing slash: the
+    /// operator's choice, or the definition's.
+    pub fn base_url(&self, app: &App, facts: &Value) -> String {
         let chosen = self.settings(app).and_then(|settings| settings.base_url.as_ref());
-        let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
-        url.unwrap_or_default().trim_end_matches('/').to_owned()
+        app.base_url(chosen.map(url::Url::as_str), facts)
     }
 
     fn settings(&self, app: &App) -> Option<&AppConfig> {

@@ -75,6 +75,7 @@ fn every_route_is_described() {
         "post /v1/api-keys",
         "get /v1/api-keys",
         "delete /v1/api-keys/{id}",
+        "get /v1/jobs",
     ]
     .map(str::to_owned)
     .into();

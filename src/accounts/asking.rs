@@ -26,7 +26,7 @@ pub async fn in_script<T: Send + 'static>(
 pub fn provider_problem(app: &App, error: &LifecycleError) -> Problem {
     let title = &app.definition.title;
     match error {
-        LifecycleError::Provider { status, message, hint } => {
+        LifecycleError::Provider { status, message, hint, .. } => {
             let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
             let (answer, code, verb) = if (400..500).contains(status) {
                 (StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", "refused")

@@ -44,13 +44,14 @@ pub async fn identify(
         });
         return Ok(Identified { external_id, name: None, metadata });
     }
-    let base_url = context.base_url(app);
+    let facts = Value::Object(metadata.clone());
+    let base_url = context.base_url(app, &facts);
     let asked = IdentityContext {
         account: AccountContext {
             kind: auth.kind.name().to_owned(),
             id: None,
             credentials,
-            metadata: Value::Object(metadata.clone()),
+            metadata: facts,
         },
         provider_app: provider_app.map(|app| app.context.clone()),
         hosts: app.allowed_hosts(&base_url),

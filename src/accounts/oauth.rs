@@ -124,7 +124,7 @@ pub fn of_app(app: &App) -> Option<(&Auth, &OAuth2)> {
 pub async fn start(context: &Context, app: &App, wanted: Wanted) -> Result<Started, Problem> {
     let (_, oauth2) = of_app(app).ok_or_else(Problem::internal)?;
     let facts = Value::Object(wanted.metadata.clone());
-    let url = fill_in(&oauth2.authorize_url, &context.base_url(app), &facts)
+    let url = fill_in(&oauth2.authorize_url, &context.base_url(app, &facts), &facts)
         .map_err(|why| Problem::field("/metadata", why))?;
     let opened = open_provider_app(context, &wanted.provider_app)?;
     let (state, verifier) = (random(), random());
@@ -243,7 +243,8 @@ async fn exchange(
     provider_app: &OpenedApp,
     code: &SecretString,
 ) -> Result<Tokens, Failed> {
-    let url = fill_in(&oauth2.token_url, &context.base_url(app), &flow.metadata)
+    let base_url = context.base_url(app, &flow.metadata);
+    let url = fill_in(&oauth2.token_url, &base_url, &flow.metadata)
         .map_err(|why| Failed::new("invalid_request", why))?;
     let place = verifier_place(&flow.state_hash, &flow.project_id);
     let verifier = context.vault.open(place, &flow.verifier);

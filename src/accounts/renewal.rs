@@ -269,7 +269,7 @@ impl Renewal {
             return refused("it is not linked through a provider app");
         };
         let provider_app = open_provider_app(&self.context, &provider_app)?;
-        let base_url = self.context.base_url(&self.app);
+        let base_url = self.context.base_url(&self.app, &self.used.metadata);
         let url = match fill_in(&oauth2.token_url, &base_url, &self.used.metadata) {
             Ok(url) => url,
             Err(why) => return refused(&why),

@@ -44,16 +44,12 @@ impl Door {
     /// Opens what verifies requests at the URL of a provider app. What does not open is told in
     /// the log, and verifies nothing.
     pub(super) fn prepare(context: &Context, app: &App, provider_app: ProviderApp) -> Self {
-        let secrets = match open_provider_app(context, &provider_app) {
-            Ok(opened) => opened.secrets(app),
-            Err(error) => {
-                error!(provider_app = %provider_app.id, %error, "its credentials do not open");
-                Vec::new()
-            }
-        };
+        let opened = open_provider_app(context, &provider_app).inspect_err(|why| {
+            error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
+        });
         let recipient = Recipient {
             url: context.config.webhook_url(&provider_app.app, &provider_app.id),
-            secrets,
+            secrets: opened.map(|opened| opened.secrets(app)).unwrap_or_default(),
             facts: provider_app.metadata.clone(),
         };
         Self { provider_app, recipient }
@@ -157,12 +153,17 @@ impl Reception<'_> {
         request: Request,
     ) -> Response {
         let reason = match (accounts, became.len()) {
-            (0, _) => Some("it names no account: no path of `route` finds an id".to_owned()),
-            (_, 0) => Some("no trigger of these accounts is about it".to_owned()),
+            (0, _) => Some(("no_route", "it names no account: no path of `route` finds an id")),
+            (_, 0) => Some(("no_trigger", "no trigger of the accounts it names is about it")),
             _ => None,
         };
-        let outcome = if reason.is_some() { "ignored" } else { "routed" };
-        let draft = draft.outcome(outcome, reason).answered(StatusCode::ACCEPTED.as_u16());
+        let draft = match reason {
+            Some((code, why)) => {
+                draft.outcome("ignored", Some(code.to_owned())).detail("problem", json!(why))
+            }
+            None => draft.outcome("routed", None),
+        };
+        let draft = draft.answered(StatusCode::ACCEPTED.as_u16());
         let door_receipt = draft.id().to_owned();
         let accepted = became.len();
         let mut inbound = Vec::with_capacity(accepted + 1);
@@ -197,9 +198,10 @@ impl Reception<'_> {
                     "a verified request could not be mapped; the receipt of the shared URL keeps it");
                 draft.outcome("failed", Some(reason))
             }
-            Outcome::Events(_) if subscriber.trigger.status == "paused" => {
+            Outcome::Events(_) | Outcome::Noticed(_) if subscriber.trigger.status == "paused" => {
                 draft.outcome("ignored", Some("the trigger is paused".to_owned()))
             }
+            Outcome::Noticed(document) => draft.notice(&self.context.vault, &document),
             Outcome::Events(events) => draft.events(subscriber, events, request.received_at),
             Outcome::Challenge(answer) => draft.outcome("challenge", Some(answer.kind.to_owned())),
         };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hearken_engine::{
-    App, LifecycleContext, LifecycleError, Recipient, Registration, TriggerContext,
+    App, Expanded, LifecycleContext, LifecycleError, Recipient, Registration, ScriptError,
+    SubscriptionStatus, TriggerContext, document::Document,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -36,8 +37,9 @@ impl Call {
         secret: Option<SecretString>,
         opened: Option<Opened>,
     ) -> Self {
-        let base_url = context.base_url(&app);
         let account = opened.as_ref().map(|opened| opened.account.clone());
+        let facts = account.as_ref().map_or(&Value::Null, |account| &account.metadata);
+        let base_url = context.base_url(&app, facts);
         Self {
             server: context.clone(),
             context: LifecycleContext {
@@ -63,6 +65,7 @@ impl Call {
                 hosts: app.allowed_hosts(&base_url),
                 base_url,
                 state: trigger.state.clone(),
+                cursor: cursor(trigger),
             },
             account: opened.map(|opened| opened.row),
             app,
@@ -96,8 +99,28 @@ impl Call {
         Self { context, ..self.clone() }
     }
 
+    /// The key of the subscription that the trigger shares, if it shares one.
+    pub(super) fn subscription_key(&self) -> Result<Option<String>, ScriptError> {
+        self.app.script().subscription_key(&self.context.trigger)
+    }
+
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
         self.run(|app, egress, context| app.script().register(egress, context)).await
+    }
+
+    pub(super) async fn renew(&self) -> Result<Registration, LifecycleError> {
+        self.run(|app, egress, context| app.script().renew(egress, context)).await
+    }
+
+    pub(super) async fn status(&self) -> Result<SubscriptionStatus, LifecycleError> {
+        self.run(|app, egress, context| app.script().status(egress, context)).await
+    }
+
+    pub(super) async fn expand(
+        &self,
+        notice: Option<Document>,
+    ) -> Result<Expanded, LifecycleError> {
+        self.run(move |app, egress, context| app.expand(egress, context, notice.as_ref())).await
     }
 
     pub(super) async fn unregister(&self) -> Result<(), LifecycleError> {
@@ -137,23 +160,32 @@ impl Call {
             in_script(move || work(&app, &way_out, &context))
         };
         match (run(self.context.clone()).await, &self.account) {
-            (Err(LifecycleError::Provider { status: 401, message, hint }), Some(account)) => {
-                match accounts::renewed(&self.server, &self.app, account).await {
-                    Ok(Some(opened)) => {
-                        let account = Some(opened.account);
-                        run(LifecycleContext { account, ..self.context.clone() }).await
-                    }
-                    Ok(None) => Err(LifecycleError::Provider { status: 401, message, hint }),
-                    Err(error) => {
-                        warn!(account = %account.id, %error, "no other access token can be had");
-                        let hint = Some(error.to_string());
-                        Err(LifecycleError::Provider { status: 401, message, hint })
-                    }
+            (
+                Err(LifecycleError::Provider { status: 401, message, hint, retry_after }),
+                Some(account),
+            ) => match accounts::renewed(&self.server, &self.app, account).await {
+                Ok(Some(opened)) => {
+                    let account = Some(opened.account);
+                    run(LifecycleContext { account, ..self.context.clone() }).await
                 }
-            }
+                Ok(None) => {
+                    Err(LifecycleError::Provider { status: 401, message, hint, retry_after })
+                }
+                Err(error) => {
+                    warn!(account = %account.id, %error, "no other access token can be had");
+                    let hint = Some(error.to_string());
+                    Err(LifecycleError::Provider { status: 401, message, hint, retry_after })
+                }
+            },
             (ended, _) => ended,
         }
     }
+}
+
+/// What was written as JSON reads back.
+fn cursor(trigger: &Trigger) -> Value {
+    let text = trigger.upkeep.cursor.as_deref();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {

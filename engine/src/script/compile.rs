@@ -28,7 +28,7 @@ const KNOWN: [(&str, &[&str]); 13] = [
     ("status", &["http", "trigger"]),
     ("list", &["http", "trigger"]),
     ("renew", &["http", "trigger"]),
-    ("expand", &["notice", "trigger", "cursor"]),
+    ("expand", &["http", "trigger", "notice"]),
     ("recover", &["trigger", "since"]),
     ("poll", &["trigger", "cursor"]),
 ];

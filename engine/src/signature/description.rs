@@ -35,6 +35,8 @@ pub(super) struct Description {
     pub(super) each: Option<String>,
     /// A hash of the body besides the signature.
     pub(super) body_hash: Option<BodyHash>,
+    /// Where a request has this header field (lower case), be it empty, only another way counts.
+    pub(super) unless_header: Option<String>,
 }
 
 /// What makes a request genuine.
@@ -129,6 +131,12 @@ impl Description {
         reading: &Reading<'_>,
         ring: &KeyRing,
     ) -> Result<Option<Vec<u8>>, Rejection> {
+        if let Some(name) = &self.unless_header
+            && reading.request.headers.get(name).is_some()
+        {
+            let place = format!("{}, which does not count beside `{name}`", self.place.source);
+            return Err(Rejection::MissingSignature(place));
+        }
         if self.needs_secret() && reading.recipient.secrets.is_empty() {
             return Err(Rejection::NoSecret);
         }

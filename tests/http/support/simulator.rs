@@ -1,5 +1,5 @@
-//! Provider simulators: processes that speak a provider's protocol and check what they are asked.
-//! GitHub's is checked against its published API description, and signs with its own library.
+//! Simulators: each a process that speaks one provider's protocol, checks requests against the
+//! provider's published API description and signs deliveries with the provider's own library.
 
 use std::process::Stdio;
 

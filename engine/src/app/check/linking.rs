@@ -26,6 +26,7 @@ impl Checks<'_> {
         if let Some(ProviderApp { credentials, metadata, .. }) = &definition.provider_app {
             self.credentials("/provider_app", credentials.as_ref(), metadata.as_ref());
         }
+        self.api(definition);
         self.secret(definition);
         if definition.ingress.scope == IngressScope::App && definition.provider_app.is_none() {
             let hint = "Describe under `provider_app` what an operator registers there.";
@@ -87,8 +88,10 @@ impl Checks<'_> {
             return self.note(pointer, message, Some(hint.to_owned()));
         };
         for name in CLIENT {
-            if !required(provider_app.credentials.as_ref(), name) {
-                let message = format!("OAuth2 needs the credential `{name}`, required");
+            // Not always demanded: accounts may be linked in other ways, too.
+            if property(provider_app.credentials.as_ref(), name).is_none() {
+                let message =
+                    format!("OAuth2 needs the credential `{name}`, and it is not described");
                 self.note("/provider_app", message, None);
             }
         }
@@ -118,6 +121,22 @@ impl Checks<'_> {
                     let message = format!("`{{{fact}}}` decides the host, and may be anything");
                     self.note(&place, message, Some(hint.to_owned()));
                 }
+            }
+        }
+    }
+
+    /// Credentials go to the provider's API: what in its URL is told by who links an account must
+    /// not lead elsewhere.
+    fn api(&mut self, definition: &Definition) {
+        for fact in placeholders(definition.base_url.as_deref().unwrap_or_default()) {
+            let bound = |auth: &Auth| {
+                let metadata = auth.metadata.as_ref();
+                required(metadata, fact) && anchored(metadata, fact)
+            };
+            if !definition.auth.iter().all(bound) {
+                let hint = "Require it in `metadata` of every way under `auth`, with a `pattern` of the form ^…$ that only the provider's hosts fit.";
+                let message = format!("`{{{fact}}}` decides the host, and may be anything");
+                self.note("/base_url", message, Some(hint.to_owned()));
             }
         }
     }
