@@ -20,7 +20,7 @@ use ipnet::IpNet;
 use reqwest::{
     Client, Method,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use secrecy::ExposeSecret;
@@ -81,6 +81,9 @@ impl Egress {
         let mut outgoing = client.request(method, url).headers(header_map(&request)?);
         if let Some(body) = request.body {
             outgoing = outgoing.body(body);
+        } else if matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
+            // The length of nothing is told, too (RFC 9110, section 8.6); some insist on it.
+            outgoing = outgoing.header(CONTENT_LENGTH, 0);
         }
         let answer = outgoing.send().await.map_err(|error| self.explain(&error))?;
         self.confirm_peer(answer.remote_addr())?;

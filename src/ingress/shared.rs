@@ -153,12 +153,17 @@ impl Reception<'_> {
         request: Request,
     ) -> Response {
         let reason = match (accounts, became.len()) {
-            (0, _) => Some("it names no account: no path of `route` finds an id".to_owned()),
-            (_, 0) => Some("no trigger of these accounts is about it".to_owned()),
+            (0, _) => Some(("no_route", "it names no account: no path of `route` finds an id")),
+            (_, 0) => Some(("no_trigger", "no trigger of the accounts it names is about it")),
             _ => None,
         };
-        let outcome = if reason.is_some() { "ignored" } else { "routed" };
-        let draft = draft.outcome(outcome, reason).answered(StatusCode::ACCEPTED.as_u16());
+        let draft = match reason {
+            Some((code, why)) => {
+                draft.outcome("ignored", Some(code.to_owned())).detail("problem", json!(why))
+            }
+            None => draft.outcome("routed", None),
+        };
+        let draft = draft.answered(StatusCode::ACCEPTED.as_u16());
         let door_receipt = draft.id().to_owned();
         let accepted = became.len();
         let mut inbound = Vec::with_capacity(accepted + 1);

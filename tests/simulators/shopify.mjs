@@ -135,9 +135,10 @@ function token(shop, call, response) {
 /** What the browser of a merchant who consents is sent back with. */
 async function authorize({ url }) {
   const asked = new URL(url);
+  // The shops are at this address, each under its domain.
+  const [, shop, path] = /^\/shops\/([^/]+)(\/.*)$/.exec(asked.pathname) ?? [null, asked.hostname, asked.pathname];
   const of = (name) => asked.searchParams.get(name);
   const wrong = [];
-  const [, shop = asked.hostname, path = asked.pathname] = /^\/shops\/([^/]+)(\/.*)$/.exec(asked.pathname) ?? [];
   if (path !== "/admin/oauth/authorize") wrong.push(`authorised at ${asked.origin}${asked.pathname}`);
   if (of("client_id") !== APP.client_id) wrong.push("another client_id");
   if (!of("scope")?.split(",").includes("read_orders")) wrong.push(`scope ${of("scope")}`);

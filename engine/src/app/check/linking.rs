@@ -88,8 +88,10 @@ impl Checks<'_> {
             return self.note(pointer, message, Some(hint.to_owned()));
         };
         for name in CLIENT {
-            if !required(provider_app.credentials.as_ref(), name) {
-                let message = format!("OAuth2 needs the credential `{name}`, required");
+            // Not always demanded: accounts may be linked in other ways, too.
+            if property(provider_app.credentials.as_ref(), name).is_none() {
+                let message =
+                    format!("OAuth2 needs the credential `{name}`, and it is not described");
                 self.note("/provider_app", message, None);
             }
         }
