@@ -8,7 +8,7 @@
 //! - [`receive`]: one request in, verified, answered or mapped to events; built of
 //!   [`signature`], [`challenge`], [`document`] and [`script`].
 //! - [`filter`]: which events a trigger wants, and why not.
-//! - [`sample`]: running an app folder's samples.
+//! - [`sample`]: running an app folder's samples; [`lint`]: what else its author should know.
 
 pub mod app;
 pub mod catalogue;
@@ -16,6 +16,7 @@ pub mod challenge;
 pub mod definition;
 pub mod document;
 pub mod filter;
+pub mod lint;
 mod nearest;
 mod problem;
 pub mod receive;
@@ -42,3 +43,4 @@ pub use script::{
     LifecycleError, ListedSubscription, Registration, Script, ScriptError, SubscriptionStatus,
 };
 pub use signature::{KeyRing, Scheme};
+pub use yaml::write as to_yaml;

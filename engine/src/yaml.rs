@@ -28,6 +28,11 @@ pub(crate) fn parse(text: &str) -> Result<Value, YamlError> {
     })
 }
 
+/// Writes a value as a block of YAML that reads as the same again.
+pub fn write(value: &Value) -> String {
+    serde_yaml::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
 /// Where the node at a JSON pointer stands. Where the node is missing, the place of its nearest
 /// parent.
 pub(crate) fn locate(text: &str, pointer: &str) -> (usize, usize) {
