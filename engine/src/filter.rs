@@ -133,6 +133,13 @@ impl Filter {
     }
 }
 
+/// What a JSONPath selects in a document.
+pub fn select(path: &str, document: &Value) -> Result<Vec<Value>, FilterError> {
+    let query = guarded_path(path).map_err(|message| error("", message, None))?;
+    let found = js_path_process(&query, document).unwrap_or_default();
+    Ok(found.into_iter().take(NODES).map(|node| node.val().clone()).collect())
+}
+
 fn error(pointer: &str, message: impl Into<String>, hint: Option<&str>) -> FilterError {
     FilterError {
         pointer: pointer.to_owned(),

@@ -19,8 +19,8 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::{bless::bless, compare::Difference};
 pub(crate) use self::case::Case;
+pub use self::{bless::bless, compare::Difference};
 use crate::{App, Outcome, Problem, app::read_text, schema::Schema, yaml};
 
 pub(crate) const FOLDER: &str = "samples";

@@ -8,7 +8,7 @@ use crate::{
 
 const ICON: &str = "icon.svg";
 /// What `hearken app new` writes beside what is to be replaced.
-const PLACEHOLDER: &str = "REPLACE";
+const PLACEHOLDER: &str = "REPLACE:";
 /// Words of sources that are more than a vendor's page.
 const VECTORS: [&str; 16] = [
     "vector", "npm", "pypi", "pip", "gem", "crate", "maven", "composer", "nuget", "package", "sdk",

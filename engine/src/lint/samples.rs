@@ -27,7 +27,10 @@ pub(super) fn check(linter: &mut Linter<'_>, documents: &BTreeMap<String, Value>
     for (file, case) in &cases {
         for violation in case.misfits(linter.app) {
             let place = if violation.pointer.is_empty() { "/" } else { &violation.pointer };
-            let message = format!("its event's data does not fit `payload`: at {place}, {}", violation.message);
+            let message = format!(
+                "its event's data does not fit `payload`: at {place}, {}",
+                violation.message
+            );
             let problem = Problem::new(file, message);
             let hint = "Mend the trigger's `payload` in app.yaml, or what `events` returns.";
             linter.add(Rule::PayloadMisfit, problem.hint(hint));

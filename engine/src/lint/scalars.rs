@@ -61,7 +61,8 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
     let mut cut = |from: usize, to: usize| {
         let text = line[from..to].trim_start_matches(['-', ' ']).trim_end();
         if !text.is_empty() && !text.contains(['"', '\'']) {
-            let at = from + (line[from..to].len() - line[from..to].trim_start_matches(['-', ' ']).len());
+            let at =
+                from + (line[from..to].len() - line[from..to].trim_start_matches(['-', ' ']).len());
             tokens.push((at, text));
         }
     };

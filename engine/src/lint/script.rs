@@ -11,8 +11,9 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)https?://([a-z0-9][a-z0-9.-]*(?::[0-9]+)?)(\$|\{)?").expect("it is a pattern")
 });
 /// `trigger.config` passed on as a whole.
-static WHOLE_CONFIG: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\bconfig\s*[,)}]|\bconfig\.(keys|values|to_map)\(").expect("it is a pattern"));
+static WHOLE_CONFIG: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\bconfig\s*[,)}]|\bconfig\.(keys|values|to_map)\(").expect("it is a pattern")
+});
 
 /// What authors call the entry points who know them from elsewhere.
 const SYNONYMS: [(&str, &[&str]); 6] = [

@@ -44,9 +44,8 @@ fn with_expectation(text: &str, expect: &Value) -> Option<String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let start = lines.iter().position(|line| line.starts_with("expect:"))?;
     let rest = &lines[start + 1..];
-    let inside = rest.iter().take_while(|line| {
-        line.starts_with([' ', '\t']) || line.trim().is_empty()
-    });
+    let inside =
+        rest.iter().take_while(|line| line.starts_with([' ', '\t']) || line.trim().is_empty());
     let length = inside.collect::<Vec<_>>().iter().rposition(|line| !line.trim().is_empty());
     let (before, after) = (&lines[..start], &rest[length.map_or(0, |last| last + 1)..]);
     let mut new = "expect:\n".to_owned();

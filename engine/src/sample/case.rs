@@ -109,7 +109,10 @@ impl Case {
         let Some(kind) = app.trigger(&name) else {
             let known = app.triggers().iter().filter_map(|one| one.name.split_once("__"));
             let near = did_you_mean(&self.trigger, known.map(|(_, name)| name));
-            return vec![Difference::note("trigger", format!("the app does not define {name}{near}"))];
+            return vec![Difference::note(
+                "trigger",
+                format!("the app does not define {name}{near}"),
+            )];
         };
         let violations = kind.check_config(&self.config);
         if !violations.is_empty() {

@@ -9,9 +9,7 @@ use super::{
     compare::{Difference, contains, differences, includes, same},
     http::Recorded,
 };
-use crate::{
-    App, Event, LifecycleError, Micros, Outcome, Received, Rejection, script::moment,
-};
+use crate::{App, Event, LifecycleError, Micros, Outcome, Received, Rejection, script::moment};
 
 /// What must come of a sample; one of these.
 #[derive(Debug, Deserialize)]
@@ -86,8 +84,7 @@ impl Case {
 
     /// Whether a sample of this kind can expect this.
     fn agrees(&self, expect: &Value) -> Result<(), Difference> {
-        let (_, fitting) =
-            KINDS.iter().find(|(kind, _)| *kind == self.kind).unwrap_or(&("", &[]));
+        let (_, fitting) = KINDS.iter().find(|(kind, _)| *kind == self.kind).unwrap_or(&("", &[]));
         let found = expect.as_object().and_then(|members| members.keys().next());
         let found = found.map_or("", String::as_str);
         if fitting.contains(&found) {

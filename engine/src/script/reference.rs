@@ -143,12 +143,27 @@ pub const GROUPS: [Group; 5] = [
                 about: "Whether an array has the element, an object the key, a text the part.",
             },
             HostFunction { call: "json.keys()", about: "The keys of an object." },
-            HostFunction { call: "json.values()", about: "The members of an object, or the elements." },
-            HostFunction { call: "json.to_array()", about: "The elements as an array that can be changed." },
-            HostFunction { call: "json.to_map()", about: "The members as a map that can be changed." },
-            HostFunction { call: "json.to_string()", about: "A text as it is, anything else as JSON." },
+            HostFunction {
+                call: "json.values()",
+                about: "The members of an object, or the elements.",
+            },
+            HostFunction {
+                call: "json.to_array()",
+                about: "The elements as an array that can be changed.",
+            },
+            HostFunction {
+                call: "json.to_map()",
+                about: "The members as a map that can be changed.",
+            },
+            HostFunction {
+                call: "json.to_string()",
+                about: "A text as it is, anything else as JSON.",
+            },
             HostFunction { call: "parse_json(text)", about: "JSON in a text." },
-            HostFunction { call: "to_json(value)", about: "A map, an array or JSON as compact text." },
+            HostFunction {
+                call: "to_json(value)",
+                about: "A map, an array or JSON as compact text.",
+            },
             HostFunction { call: "json.tag", about: "The member `tag`, like any other." },
         ],
     },
@@ -200,7 +215,8 @@ pub fn language_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut functions: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for signature in native_functions() {
         let Some((name, rest)) = signature.split_once('(') else { continue };
-        let word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$');
+        let word =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$');
         let parameters = rest.split(')').next().unwrap_or_default();
         let first = parameters.split(", ").next().and_then(|first| first.split_once(": "));
         let kind = first.map_or("", |(_, kind)| kind.trim_start_matches("&mut "));
@@ -219,8 +235,20 @@ pub fn language_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
 
 /// Functions that are replaced by a refusal, or described among the host functions.
 const HIDDEN: [&str; 14] = [
-    "sleep", "exit", "to_blob", "skip", "provider_error", "url_encode", "basic_auth", "parse_json",
-    "to_json", "print", "debug", "get$tag", "set_tag", "to_debug",
+    "sleep",
+    "exit",
+    "to_blob",
+    "skip",
+    "provider_error",
+    "url_encode",
+    "basic_auth",
+    "parse_json",
+    "to_json",
+    "print",
+    "debug",
+    "get$tag",
+    "set_tag",
+    "to_debug",
 ];
 
 #[cfg(test)]
@@ -229,8 +257,10 @@ mod tests {
 
     #[test]
     fn every_entry_point_is_described() {
-        let silent: Vec<_> =
-            entry_points().filter(|one| one.called && one.about.is_empty()).map(|one| one.name).collect();
+        let silent: Vec<_> = entry_points()
+            .filter(|one| one.called && one.about.is_empty())
+            .map(|one| one.name)
+            .collect();
         assert!(silent.is_empty(), "say in ABOUT what these are for: {silent:?}");
     }
 
