@@ -4,6 +4,7 @@
 //! recorded answers, and what must come of it. `schemas/sample.schema.json` describes the form.
 
 mod bless;
+mod call;
 mod case;
 mod compare;
 mod http;

@@ -6,16 +6,10 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    compare::Difference,
-    http::{Exchange, Recorded},
-};
+use super::{compare::Difference, http::Exchange};
 use crate::{
-    AccountContext, App, Headers, KeyRing, LifecycleContext, LifecycleError, Outcome, Problem,
-    Received, Recipient, Rejection, Request, TriggerContext,
-    nearest::did_you_mean,
-    schema::Violation,
-    script::{SubscriptionStatus, moment},
+    App, Headers, KeyRing, Outcome, Problem, Received, Recipient, Rejection, Request,
+    TriggerContext, nearest::did_you_mean, schema::Violation, script::moment,
 };
 
 /// A sample file.
@@ -34,13 +28,15 @@ pub(crate) struct Case {
     #[serde(default = "url")]
     url: String,
     #[serde(default)]
-    external_id: Option<String>,
+    pub(super) external_id: Option<String>,
     #[serde(default)]
     request: Delivery,
     #[serde(default)]
     pub(super) call: Option<String>,
     #[serde(default)]
-    account: Option<Account>,
+    pub(super) account: Option<Account>,
+    #[serde(default)]
+    pub(super) provider_app: Option<ProviderApp>,
     #[serde(default)]
     pub(super) http: Vec<Exchange>,
     /// One of the forms of `Expectation`, or `{}` as long as nobody wrote one.
@@ -74,12 +70,23 @@ struct Delivery {
 
 /// A linked account.
 #[derive(Debug, Deserialize)]
-struct Account {
-    kind: String,
+pub(super) struct Account {
+    pub(super) kind: String,
     #[serde(default)]
-    credentials: BTreeMap<String, SecretString>,
+    pub(super) id: Option<String>,
     #[serde(default)]
-    metadata: Value,
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    pub(super) metadata: Value,
+}
+
+/// An app registered at the provider.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProviderApp {
+    #[serde(default)]
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    pub(super) metadata: Value,
 }
 
 impl Case {
@@ -174,62 +181,26 @@ impl Case {
         }
     }
 
-    fn context(&self, app: &App) -> TriggerContext {
+    pub(super) fn context(&self, app: &App) -> TriggerContext {
         TriggerContext {
             id: "trg_sample".to_owned(),
             name: self.trigger_name(app),
             config: self.config.clone(),
-            account_id: None,
+            account_id: self.account.as_ref().and_then(|account| account.id.clone()),
+            account_metadata: self.account.as_ref().map_or(Value::Null, |one| one.metadata.clone()),
             recipient: Recipient {
                 url: self.url.clone(),
                 secrets: self.secret.iter().cloned().collect(),
-                facts: Value::Null,
+                facts: self.facts(),
             },
         }
     }
 
-    /// Makes the call and puts its result in the form samples are written in.
-    pub(super) fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
-        let context = LifecycleContext {
-            trigger: self.context(app),
-            external_id: self.external_id.clone(),
-            account: self.account.as_ref().map(|account| AccountContext {
-                kind: account.kind.clone(),
-                credentials: account.credentials.clone(),
-                metadata: account.metadata.clone(),
-            }),
-            hosts: app.allowed_hosts(&base_url),
-            base_url,
-            state: Value::Null,
-        };
-        let script = app.script();
-        match self.call.as_deref().unwrap_or_default() {
-            "register" => script.register(recorded, &context).map(|made| registration(&made)),
-            "renew" => script.renew(recorded, &context).map(|made| registration(&made)),
-            "unregister" => script.unregister(recorded, &context).map(|()| json!({})),
-            "status" => script.status(recorded, &context).map(|status| match status {
-                SubscriptionStatus::Active => json!({ "state": "active" }),
-                SubscriptionStatus::Inactive(reason) => {
-                    json!({ "state": "inactive", "reason": reason })
-                }
-                SubscriptionStatus::Missing => json!({ "state": "missing" }),
-            }),
-            _ => script.list(recorded, &context).map(|listed| {
-                let items = listed.into_iter().map(|one| {
-                    json!({ "external_id": one.external_id, "url": one.url, "active": one.active })
-                });
-                Value::Array(items.collect())
-            }),
-        }
+    /// Public facts of the provider's app and of the account, which wins.
+    fn facts(&self) -> Value {
+        let app = self.provider_app.as_ref().map(|app| &app.metadata);
+        let account = self.account.as_ref().map(|account| &account.metadata);
+        let facts = [app, account].into_iter().flatten().filter_map(Value::as_object).flatten();
+        Value::Object(facts.map(|(name, fact)| (name.clone(), fact.clone())).collect())
     }
-}
-
-fn registration(made: &crate::Registration) -> Value {
-    json!({
-        "external_id": made.external_id,
-        "expires_at": made.expires_at,
-        "state": made.state,
-        "has_secret": made.secret.is_some(),
-    })
 }

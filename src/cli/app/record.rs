@@ -180,6 +180,7 @@ fn case(
         name: trigger.to_owned(),
         config: received.config.clone(),
         account_id: None,
+        account_metadata: Value::Null,
         recipient: Recipient {
             url: received.url.clone(),
             secrets: secret.cloned().into_iter().collect(),
