@@ -1,12 +1,15 @@
 //! One sample, and running it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{compare::Difference, http::Exchange};
+use super::{
+    compare::Difference,
+    http::{Exchange, Recorded},
+};
 use crate::{
     App, Headers, KeyRing, Outcome, Problem, Received, Recipient, Rejection, Request,
     TriggerContext, nearest::did_you_mean, schema::Violation, script::moment,
@@ -38,7 +41,7 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(super) provider_app: Option<ProviderApp>,
     #[serde(default)]
-    pub(super) http: Vec<Exchange>,
+    pub(super) http: Arc<[Exchange]>,
     /// One of the forms of `Expectation`, or `{}` as long as nobody wrote one.
     pub(super) expect: Value,
 }
@@ -152,10 +155,15 @@ impl Case {
 
     /// Receives the delivery.
     pub(super) fn receive(&self, app: &App) -> Result<Received, Rejection> {
+        self.receive_with(app, &KeyRing::new(Arc::new(Recorded::new(&self.http))))
+    }
+
+    /// Receives it, with keys from what the sample recorded.
+    pub(super) fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
         if request.method == "POST" {
-            return app.receive(&request, &trigger, &KeyRing::offline());
+            return app.receive(&request, &trigger, keys);
         }
         let answer = app.answer_unsigned(&request, &trigger.recipient);
         Ok(Received {

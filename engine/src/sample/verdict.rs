@@ -1,5 +1,7 @@
 //! What must come of a sample, and how what came differs from it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +11,9 @@ use super::{
     compare::{Difference, contains, differences, includes, same},
     http::Recorded,
 };
-use crate::{App, Event, LifecycleError, Micros, Outcome, Received, Rejection, script::moment};
+use crate::{
+    App, Event, KeyRing, LifecycleError, Micros, Outcome, Received, Rejection, script::moment,
+};
 
 /// What must come of a sample; one of these.
 #[derive(Debug, Deserialize)]
@@ -99,7 +103,18 @@ impl Case {
     }
 
     pub(super) fn check_delivery(&self, app: &App) -> Vec<Difference> {
-        let received = self.receive(app);
+        let recorded = Arc::new(Recorded::new(&self.http));
+        let received = self.receive_with(app, &KeyRing::new(recorded.clone()));
+        let mut told = self.compare_delivery(app, received);
+        told.extend(recorded.differences());
+        told
+    }
+
+    fn compare_delivery(
+        &self,
+        app: &App,
+        received: Result<Received, Rejection>,
+    ) -> Vec<Difference> {
         match (self.expectation(), received) {
             (Err(difference), _) => vec![difference],
             (Ok(Expectation::Rejected(code)), Err(rejection)) => {
