@@ -5,6 +5,7 @@ mod answers;
 mod render;
 mod samples;
 mod scheme;
+mod signer;
 
 use std::{
     fs,
@@ -111,7 +112,7 @@ fn write(root: &Path, given: &Arguments, answers: &Answers) -> anyhow::Result<Ve
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("these answers do not make an app: {}", told.join("\n"))
     })?;
-    for (name, text) in samples::all(&app, answers, &values)? {
+    for (name, text) in samples::all(&app, answers, (&given.prefix, given.encoding), &values)? {
         put(&format!("samples/{name}.yaml"), &text)?;
     }
     Ok(files)
@@ -144,7 +145,6 @@ fn values(given: &Arguments, answers: &Answers) -> Values {
     values.flag("signed", scheme != Scheme::None);
     values.flag("unsigned", scheme == Scheme::None);
     values.set("secret_encoding", scheme.secret_encoding());
-    values.set("secret", yaml(&scheme.sample_secret()));
     let form = Form { header: &answers.header, prefix: &given.prefix, encoding: given.encoding };
     values.set("signature", scheme.description(&form));
     let slug = answers.slug.to_uppercase().replace('-', "_");

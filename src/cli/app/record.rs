@@ -137,7 +137,11 @@ fn trigger_of(
     let wanted = arguments.trigger.as_ref().or(received.trigger.as_ref());
     if let Some(wanted) = wanted {
         let name = full(wanted).ok_or_else(|| {
-            let near = nearest(wanted, names()).map(|near| format!("; did you mean {near}?"));
+            let near = nearest(
+                wanted,
+                names().chain(names().filter_map(|name| Some(name.split_once("__")?.1))),
+            );
+            let near = near.map(|near| format!("; did you mean {near}?"));
             UsageError(format!("the app has no trigger {wanted}{}", near.unwrap_or_default()))
         })?;
         let case = case(app, received, &name, secret)?;

@@ -68,6 +68,12 @@ fn sentence(name: &str) -> String {
     words[..1].to_uppercase() + &words[1..]
 }
 
+/// `Acme Mail` as `Acme-Mail`.
+fn header_word(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
 /// `acme-mail` as `Acme Mail`.
 fn title_of(slug: &str) -> String {
     let words = slug.split(['-', '_']).filter(|word| !word.is_empty());
@@ -94,13 +100,15 @@ impl Answers {
             .into());
         }
         let title = ask(given.title.as_ref(), "Name of the provider", &title_of(&slug))?;
+        if title.contains(char::is_control) {
+            return Err(UsageError("a title is one line of text".to_owned()).into());
+        }
         let docs = format!("https://{slug}.example/docs/webhooks");
         let docs = https(ask(given.docs.as_ref(), "Documentation of its webhooks", &docs)?)?;
         let scheme = given.scheme.map(|scheme| name_of(&scheme));
         let scheme = ask(scheme.as_ref(), &schemes(), "hmac")?;
         let scheme = <Scheme as ValueEnum>::from_str(&scheme, true).map_err(UsageError)?;
-        let header =
-            format!("X-{}-Signature", title.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
+        let header = format!("X-{}-Signature", header_word(&title));
         let header = match scheme.has_header() {
             true => ask(given.header.as_ref(), "Header with the signature", &header)?,
             false => header,

@@ -1,7 +1,6 @@
 //! The families of signatures that `hearken app new` knows: what stands in the script for each.
 
 use clap::ValueEnum;
-use data_encoding::BASE64;
 
 /// How deliveries are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -16,6 +15,10 @@ pub(super) enum Scheme {
     Token,
     /// User and password (HTTP basic authentication)
     Basic,
+    /// Ed25519 over a time and the body, with the provider's public key
+    Ed25519,
+    /// A token (JWT, HS256) that holds a hash of the body
+    Jwt,
     /// Nothing is signed
     None,
 }
@@ -52,20 +55,26 @@ pub(super) enum Owner {
 impl Scheme {
     /// Whether it has a header of the provider's own naming.
     pub(super) fn has_header(self) -> bool {
-        matches!(self, Self::Hmac | Self::HmacTimestamp | Self::Token)
+        matches!(self, Self::Hmac | Self::HmacTimestamp | Self::Token | Self::Ed25519)
     }
 
     /// Whether it signs the time.
     pub(super) fn has_timestamp(self) -> bool {
-        matches!(self, Self::HmacTimestamp | Self::StandardWebhooks)
+        matches!(self, Self::HmacTimestamp | Self::StandardWebhooks | Self::Ed25519 | Self::Jwt)
+    }
+
+    /// Whether the secret itself is sent, whatever the body is.
+    pub(super) fn is_bare(self) -> bool {
+        matches!(self, Self::Token | Self::Basic)
     }
 
     /// Whose secret it is.
     pub(super) fn owner(self) -> Owner {
         match self {
-            Self::Hmac | Self::HmacTimestamp | Self::StandardWebhooks | Self::Token => {
+            Self::Hmac | Self::HmacTimestamp | Self::StandardWebhooks | Self::Token | Self::Jwt => {
                 Owner::Trigger
             }
+            Self::Ed25519 => Owner::Account("public_key", "Public key"),
             Self::Basic => Owner::Account("webhook_secret", "User and password as user:password"),
             Self::None => Owner::Nobody,
         }
@@ -74,17 +83,6 @@ impl Scheme {
     /// How a secret of ours is written.
     pub(super) fn secret_encoding(self) -> &'static str {
         if self == Self::StandardWebhooks { "base64" } else { "hex" }
-    }
-
-    /// A secret for samples, which says that it is none.
-    pub(super) fn sample_secret(self) -> String {
-        match self {
-            Self::StandardWebhooks => {
-                format!("whsec_{}", BASE64.encode(b"an example, not a secret"))
-            }
-            Self::Basic => "user:an-example-not-a-secret".to_owned(),
-            _ => "an-example-not-a-secret".to_owned(),
-        }
     }
 
     /// The map that `signature()` returns.
@@ -118,12 +116,26 @@ impl Scheme {
                 format!("#{{\n        kind: \"token\",\n        header: {header},{prefix}\n    }}")
             }
             Self::Basic => "#{ kind: \"token\", basic: true }".to_owned(),
+            Self::Ed25519 => {
+                let time = text(&timestamp_header(form.header));
+                format!(
+                    "#{{\n        kind: \"ed25519\",\n        public_key: #{{ secret: \"hex\" }},\n        \
+                     header: {header},{prefix}\n        encoding: \"{encoding}\",\n        \
+                     message: \"{{timestamp}}{{body}}\",\n        \
+                     timestamp: #{{ header: {time}, unit: \"s\", tolerance: 300 }},\n    }}"
+                )
+            }
+            Self::Jwt => "#{\n        kind: \"jwt\",\n        header: \"Authorization\",\n        \
+                          prefix: \"Bearer \",\n        jwt: #{ algorithms: [\"HS256\"], \
+                          body_hash: #{ claim: \"sha256\" } },\n    }"
+                .to_owned(),
             Self::None => String::new(),
         }
     }
 }
 
-fn timestamp_header(signature: &str) -> String {
+/// The header of the time beside that of the signature.
+pub(super) fn timestamp_header(signature: &str) -> String {
     match signature.strip_suffix("Signature") {
         Some(start) => format!("{start}Timestamp"),
         None => "X-Timestamp".to_owned(),
