@@ -4,6 +4,7 @@
 //! mapping, filter, commit, answer. Nothing is answered with 2xx before it is on disk.
 
 mod breaker;
+mod handshake;
 mod receipt;
 mod subscriber;
 
@@ -77,7 +78,8 @@ async fn admit(
     if let Err(seconds) = context.subscribers.admit(trigger_id) {
         return Err(Problem::too_many_requests(seconds).into_response());
     }
-    if headers.contains_key(header::CONTENT_ENCODING) {
+    let packed = headers.contains_key(header::CONTENT_ENCODING);
+    if packed && app.definition.ingress.compression.is_empty() {
         let detail = "compressed bodies are not accepted at this URL";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding", detail)
             .into_response());
@@ -130,14 +132,42 @@ struct Reception<'a> {
 impl Reception<'_> {
     async fn take(&self, request: Request) -> Response {
         let draft = Draft::new(self.app, self.subscriber, &request);
+        let recipient = &self.subscriber.context.recipient;
+        if let Some(answer) = self.app.answer_unsigned(&request, recipient) {
+            return self.shake_hands(draft, answer).await;
+        }
         if request.method != "POST" {
-            return self.answer_probe(&request, draft).await;
+            return no_delivery(&request);
         }
         match self.run_engine(request).await {
             (Ok(Received { verified_by, outcome }), request) => {
                 self.settle(draft.verified(verified_by), outcome, request).await
             }
+            (Err(Rejection::NoSecret), request) if self.app.hands_over_secret() => {
+                self.try_again(draft, request).await
+            }
             (Err(rejection), _) => self.reject(draft, &rejection).await,
+        }
+    }
+
+    /// A provider may deliver right after it handed over the secret, and to another replica: what
+    /// the cache has of the trigger may be older.
+    async fn try_again(&self, draft: Draft, request: Request) -> Response {
+        let id = &self.subscriber.trigger.id;
+        self.context.subscribers.forget(id).await;
+        let subscriber = match self.context.subscribers.find(self.context, id).await {
+            Ok(found) => found.filter(|found| !found.context.recipient.secrets.is_empty()),
+            Err(error) => return unavailable(&error),
+        };
+        let Some(subscriber) = subscriber else {
+            return self.reject(draft, &Rejection::NoSecret).await;
+        };
+        let again = Reception { subscriber: &subscriber, ..*self };
+        match again.run_engine(request).await {
+            (Ok(Received { verified_by, outcome }), request) => {
+                again.settle(draft.verified(verified_by), outcome, request).await
+            }
+            (Err(rejection), _) => again.reject(draft, &rejection).await,
         }
     }
 
@@ -178,33 +208,12 @@ impl Reception<'_> {
         }
     }
 
-    /// `GET` and `HEAD`: a provider that asks whether this URL is alive or ours.
-    async fn answer_probe(&self, request: &Request, draft: Draft) -> Response {
-        if let Some((kind, reply)) =
-            self.app.answer_unsigned(request, &self.subscriber.context.recipient)
-        {
-            let status = reply.status;
-            let draft = draft.outcome("challenge", Some(kind.to_owned())).answered(status);
-            return self.commit(draft, |_| reply_response(reply)).await;
-        }
-        if request.method == "HEAD" {
-            return StatusCode::OK.into_response();
-        }
-        Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "post_expected",
-            "this URL receives webhooks by POST",
-        )
-        .with_header(header::ALLOW, "POST, HEAD")
-        .into_response()
-    }
-
     async fn reject(&self, draft: Draft, rejection: &Rejection) -> Response {
         let problem = rejection_problem(rejection);
         metrics::counter!("hearken_webhooks_rejected_total",
             "app" => self.app.slug.clone(), "reason" => rejection.code())
         .increment(1);
-        if !self.context.subscribers.may_note_rejection(&self.subscriber.trigger.id) {
+        if !self.context.subscribers.may_note_unverified(&self.subscriber.trigger.id) {
             return problem.into_response();
         }
         let draft = draft
@@ -217,11 +226,7 @@ impl Reception<'_> {
     /// Records what came of a verified request, and answers once it is on disk.
     async fn settle(&self, draft: Draft, outcome: Outcome, request: Request) -> Response {
         let draft = match outcome {
-            Outcome::Challenge { kind, reply } => {
-                let draft =
-                    draft.outcome("challenge", Some(kind.to_owned())).answered(reply.status);
-                return self.commit(draft, |_| reply_response(reply)).await;
-            }
+            Outcome::Challenge(answer) => return self.shake_hands(draft, answer).await,
             Outcome::Ignored { reason } => draft.outcome("ignored", Some(reason)),
             Outcome::Failed { reason, .. } => {
                 warn!(app = %self.app.slug, trigger = %self.subscriber.trigger.id, reason,
@@ -233,7 +238,13 @@ impl Reception<'_> {
             }
             Outcome::Events(events) => draft.events(self.subscriber, events, request),
         };
-        self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await
+        match &self.app.definition.ingress.acknowledge {
+            None => self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await,
+            Some(wanted) => {
+                let draft = draft.answered(wanted.status);
+                self.commit(draft, |_| reply_response(wanted.reply())).await
+            }
+        }
     }
 
     async fn commit(
@@ -274,6 +285,18 @@ fn accepted((receipt, recorded): &(String, Recorded)) -> Response {
     (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
+/// The answer to `HEAD`, by which providers ask whether anybody is there, and to a `GET` that no
+/// handshake answers.
+fn no_delivery(request: &Request) -> Response {
+    if request.method == "HEAD" {
+        return StatusCode::OK.into_response();
+    }
+    let detail = "this URL receives webhooks by POST";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "post_expected", detail)
+        .with_header(header::ALLOW, "POST, HEAD")
+        .into_response()
+}
+
 fn rejection_problem(rejection: &Rejection) -> Problem {
     let status = match rejection {
         // Not the sender's fault, and worth another attempt.
@@ -285,8 +308,12 @@ fn rejection_problem(rejection: &Rejection) -> Problem {
             )
             .with_header(header::RETRY_AFTER, KEY_RETRY_SECONDS.to_string());
         }
-        Rejection::UnsupportedContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Rejection::UnsupportedContentType(_) | Rejection::UnsupportedEncoding(_) => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Rejection::MalformedBody(_) => StatusCode::BAD_REQUEST,
+        Rejection::UrlNotAllowed(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::UNAUTHORIZED,
     };
     Problem::new(status, rejection.code(), rejection.to_string())

@@ -31,6 +31,7 @@ mod yaml;
 
 pub use app::{App, TriggerType};
 pub use catalogue::Catalogue;
+pub use challenge::{Answer, Duty};
 pub use filter::{Filter, Verdict};
 pub use nearest::nearest;
 pub use problem::Problem;

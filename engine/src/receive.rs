@@ -1,12 +1,13 @@
 //! One request in: verified on its raw bytes, then answered if it is a challenge, then matched
-//! and mapped to events. Nothing that was not verified is ever parsed.
+//! and mapped to events. Nothing that was not verified is ever parsed, except to see whether it is
+//! a handshake that providers do not sign.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    App, Event, KeyRing, Recipient, Rejection, Reply, Request, TriggerContext, TriggerType,
-    Verified,
+    App, Event, KeyRing, Recipient, Rejection, Request, TriggerContext, TriggerType, Verified,
+    challenge::{Answer, Challenge},
     document::Document,
     script::{Mapped, MappedEvent},
 };
@@ -26,13 +27,8 @@ pub struct Received {
 /// What came of a verified request.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A handshake: answer it, store no event.
-    Challenge {
-        /// Kind of handshake.
-        kind: &'static str,
-        /// The answer.
-        reply: Reply,
-    },
+    /// A handshake: do what it asks for and answer it, store no event.
+    Challenge(Answer),
     /// Not what this trigger is about.
     Ignored {
         /// Why, in one sentence.
@@ -69,19 +65,56 @@ impl App {
     ) -> Result<Received, Rejection> {
         let verified = self.verify(request, &trigger.recipient, keys)?;
         let document = Document::parse(&verified, &self.definition.ingress)?;
-        let outcome = self.interpret(&document, &verified, trigger);
+        let outcome = match self.handshake(&document, &trigger.recipient)? {
+            Some(answer) => Outcome::Challenge(answer),
+            None => self.interpret(&document, &verified, trigger),
+        };
         Ok(Received { verified_by: verified.by(), outcome })
     }
 
-    /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`.
-    pub fn answer_unsigned(
+    /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`. Looked
+    /// at before anything is verified, whatever the method.
+    pub fn answer_unsigned(&self, request: &Request, recipient: &Recipient) -> Option<Answer> {
+        let challenges = &self.definition.challenges;
+        let unsigned = challenges.iter().filter(|one| !one.signed() && one.may_be(request));
+        let mut document = None;
+        unsigned.into_iter().find_map(|challenge| {
+            let document = document
+                .get_or_insert_with(|| Document::unverified(request, &self.definition.ingress));
+            challenge.answer(document, recipient).ok().flatten()
+        })
+    }
+
+    /// Whether providers hand over a trigger's secret in a handshake.
+    pub fn hands_over_secret(&self) -> bool {
+        self.definition.challenges.iter().any(Challenge::hands_over_secret)
+    }
+
+    /// Whether its first request is taken for the one that hands over the secret.
+    pub fn captures_secret(&self) -> bool {
+        let challenges = &self.definition.challenges;
+        challenges.iter().any(|one| matches!(one, Challenge::Capture { .. }))
+    }
+
+    /// Header fields (lower case) that carry a credential somebody could use again.
+    pub fn secret_carriers(&self) -> Vec<String> {
+        let mut carriers = self.scheme.secret_carriers();
+        carriers.extend(self.definition.challenges.iter().filter_map(Challenge::secret_header));
+        carriers
+    }
+
+    /// Answers a handshake that is signed like a delivery, if the request is one.
+    fn handshake(
         &self,
-        request: &Request,
+        document: &Document,
         recipient: &Recipient,
-    ) -> Option<(&'static str, Reply)> {
-        let document = Document::bodiless(request);
-        let unsigned = self.definition.challenges.iter().filter(|challenge| !challenge.signed());
-        unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &recipient.secrets))
+    ) -> Result<Option<Answer>, Rejection> {
+        for challenge in self.definition.challenges.iter().filter(|one| one.signed()) {
+            if let Some(answer) = challenge.answer(document, recipient)? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
     }
 
     fn interpret(
@@ -90,12 +123,6 @@ impl App {
         verified: &Verified<'_>,
         trigger: &TriggerContext,
     ) -> Outcome {
-        let challenges = self.definition.challenges.iter().filter(|challenge| challenge.signed());
-        for challenge in challenges {
-            if let Some((kind, reply)) = challenge.answer(document, &trigger.recipient.secrets) {
-                return Outcome::Challenge { kind, reply };
-            }
-        }
         let Some(kind) = self.trigger(&trigger.name) else {
             let reason = format!("the app no longer defines the trigger {}", trigger.name);
             return Outcome::Failed { reason, exhausted: false };

@@ -8,6 +8,7 @@ mod call;
 mod case;
 mod compare;
 mod http;
+mod reply;
 mod verdict;
 
 use std::{

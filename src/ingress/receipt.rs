@@ -73,6 +73,11 @@ impl Draft {
         self
     }
 
+    /// Whether something vouched for the request.
+    pub(super) fn is_verified(&self) -> bool {
+        self.detail.contains_key("verified_by")
+    }
+
     /// Notes the status answered.
     pub(super) fn answered(mut self, status: u16) -> Self {
         self.receipt.answered = i64::from(status);
@@ -124,7 +129,7 @@ impl Draft {
 
 /// Header fields as pairs, reusable credentials left out.
 fn shown_headers(app: &App, request: &Request) -> Value {
-    let secret = app.scheme().secret_carriers();
+    let secret = app.secret_carriers();
     let shown = request.headers.iter().map(|(name, value)| {
         let hide = SECRET_HEADERS.contains(&name) || secret.iter().any(|carrier| carrier == name);
         json!([name, if hide { "[redacted]" } else { value }])

@@ -1,6 +1,14 @@
 //! Triggers as the ingress sees them: ready to verify, map and filter without a database trip.
 
-use std::{num::NonZeroU32, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::available_parallelism,
+    time::Duration,
+};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
 use hearken_engine::{Filter, Recipient, TriggerContext};
@@ -11,16 +19,16 @@ use tracing::error;
 
 use super::breaker::Breaker;
 use crate::{
-    accounts::vault::Place,
     context::Context,
     ids,
+    lifecycle::secret_place,
     store::{StoreError, model::Trigger},
 };
 
 /// How long a replica may go on with what it read before another changed it.
 const FRESH: Duration = Duration::from_secs(1);
 const CACHED: u64 = 100_000;
-/// Receipts of rejected requests kept per trigger and second, so that a stranger who knows a URL
+/// Receipts of requests that nothing vouched for kept per trigger and second, so that a stranger who knows a URL
 /// cannot fill the disk; further ones are counted only.
 const REJECTIONS_PER_SECOND: u32 = 20;
 const REJECTIONS_BURST: u32 = 200;
@@ -40,6 +48,8 @@ pub struct Subscriber {
 /// All triggers as the ingress sees them, cached, with their rate limits.
 pub struct Subscribers {
     cache: Cache<String, Arc<Subscriber>>,
+    /// How often something was forgotten.
+    changes: AtomicU64,
     requests: DefaultKeyedRateLimiter<String>,
     rejections: DefaultKeyedRateLimiter<String>,
     turns: Arc<Semaphore>,
@@ -56,6 +66,7 @@ impl Subscribers {
         };
         Self {
             cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
+            changes: AtomicU64::new(0),
             requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
             rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
             turns: Arc::new(Semaphore::new(
@@ -77,16 +88,22 @@ impl Subscribers {
         if let Some(known) = self.cache.get(trigger_id).await {
             return Ok(Some(known));
         }
+        let changes = self.changes.load(Ordering::SeqCst);
         let Some(trigger) = context.store.trigger_for_ingress(trigger_id).await? else {
             return Ok(None);
         };
         let subscriber = Arc::new(Subscriber::prepare(context, trigger).await?);
         self.cache.insert(trigger_id.to_owned(), subscriber.clone()).await;
+        if self.changes.load(Ordering::SeqCst) != changes {
+            // It may have been read before the change and put back after it was forgotten.
+            self.cache.invalidate(trigger_id).await;
+        }
         Ok(Some(subscriber))
     }
 
     /// Forgets a trigger after it changed, so that the next request reads it afresh.
     pub async fn forget(&self, trigger_id: &str) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(trigger_id).await;
     }
 
@@ -97,8 +114,8 @@ impl Subscribers {
         })
     }
 
-    /// Whether one more rejected request of this trigger is worth a receipt.
-    pub(super) fn may_note_rejection(&self, trigger_id: &str) -> bool {
+    /// Whether one more request of this trigger that nothing vouched for is worth a receipt.
+    pub(super) fn may_note_unverified(&self, trigger_id: &str) -> bool {
         self.rejections.check_key(&trigger_id.to_owned()).is_ok()
     }
 
@@ -121,12 +138,7 @@ impl Subscriber {
             .retention_days
             .or(project.map(|project| project.retention_days))
             .unwrap_or(crate::store::RETENTION_DAYS);
-        let place = Place {
-            table: "triggers",
-            column: "secret",
-            row: &trigger.id,
-            project: &trigger.project_id,
-        };
+        let place = secret_place(&trigger);
         let secrets = trigger.secret.iter().filter_map(|sealed| {
             let opened = context.vault.open(place, sealed);
             opened

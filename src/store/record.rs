@@ -35,8 +35,9 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Inbound {
     /// Its receipt. The store adds the events' ids to the details, and changes the outcome to
-    /// `duplicate` where every event was there already. Unless the outcome is `rejected`, the
-    /// request counts as a proof that the provider reaches the trigger.
+    /// `duplicate` where every event was there already. Unless the outcome is `rejected`, or a
+    /// `challenge` that nothing vouched for, the request counts as a proof that the provider
+    /// reaches the trigger.
     pub receipt: Receipt,
     /// Its events; none if it was rejected, ignored, filtered or a challenge.
     pub events: Vec<NewEvent>,

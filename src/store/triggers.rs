@@ -47,7 +47,7 @@ pub struct TriggerPatch {
 pub struct Registered {
     /// The subscription's id at the provider.
     pub external_id: Option<String>,
-    /// Sealed verification secret.
+    /// Sealed verification secret, if the provider gave one; that of the row stays otherwise.
     pub secret: Option<String>,
     /// What the script asked to keep.
     pub state: Value,
@@ -131,8 +131,8 @@ impl Store {
         now: Micros,
     ) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new(
-            "UPDATE triggers SET external_id = $3, secret = $4, state = $5, expires_at = $6,
-                 status = $7, status_reason = NULL, definition_version = $8, updated_at = $9
+            "UPDATE triggers SET external_id = $3, secret = COALESCE($4, secret), state = $5,
+                 expires_at = $6, status = $7, status_reason = NULL, definition_version = $8, updated_at = $9
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement
@@ -147,6 +147,40 @@ impl Store {
             .bind(&registered.definition_version)
             .bind(now);
         self.write().row(statement).await
+    }
+
+    /// Keeps the sealed secret that a provider handed over, and returns whether it did: only if
+    /// the trigger has none and, where `first_only`, nothing was verified yet; otherwise also in
+    /// place of an older one while the trigger is being registered.
+    pub async fn keep_secret(
+        &self,
+        project: &str,
+        id: &str,
+        sealed: &str,
+        first_only: bool,
+        now: Micros,
+    ) -> Result<bool, StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET secret = $3, updated_at = $4
+             WHERE project_id = $1 AND id = $2 AND CASE
+                 WHEN $5 THEN secret IS NULL AND last_proof_at IS NULL
+                 ELSE secret IS NULL OR status = 'registering' END",
+        );
+        let statement = statement.bind(project).bind(id).bind(sealed).bind(now).bind(first_only);
+        Ok(self.write().run(statement).await? > 0)
+    }
+
+    /// Forgets a trigger's secret, so that the provider can hand over another.
+    pub async fn clear_secret(
+        &self,
+        project: &str,
+        id: &str,
+        now: Micros,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET secret = NULL, updated_at = $3 WHERE project_id = $1 AND id = $2",
+        );
+        self.write().run(statement.bind(project).bind(id).bind(now)).await.map(drop)
     }
 
     /// Changes a trigger's status, and why it has it; returns the trigger as it is now.

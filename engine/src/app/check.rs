@@ -1,6 +1,8 @@
 //! From text to a compiled app: every check of a folder, in the order in which its author would
 //! want to hear of what is wrong.
 
+mod forms;
+
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
@@ -33,6 +35,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.forms(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -90,26 +93,12 @@ impl Checks<'_> {
         for violation in &violations {
             self.note(&violation.pointer, violation.message.clone(), None);
         }
-        if !violations.is_empty() {
+        if !violations.is_empty() || !self.challenges(&value) {
             return None;
         }
-        match serde_json::from_value(value.clone()) {
-            Ok(definition) => Some(definition),
-            // What the schema lets through and the types do not: the forms of challenges.
-            Err(error) => {
-                let pointer = Self::bad_challenge(&value);
-                self.note(&pointer, error.to_string(), None);
-                None
-            }
-        }
-    }
-
-    fn bad_challenge(value: &Value) -> String {
-        let challenges = value["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let bad = challenges.iter().position(|challenge| {
-            serde_json::from_value::<crate::challenge::Challenge>(challenge.clone()).is_err()
-        });
-        bad.map_or_else(String::new, |index| format!("/challenges/{index}"))
+        let definition = serde_json::from_value(value);
+        // The schema and the types say the same, or this would have no better place.
+        definition.map_err(|error| self.note("", error.to_string(), None)).ok()
     }
 
     fn script(&mut self) -> Option<Script> {

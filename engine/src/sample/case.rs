@@ -162,17 +162,14 @@ impl Case {
     pub(super) fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
+        if let Some(answer) = app.answer_unsigned(&request, &trigger.recipient) {
+            return Ok(Received { verified_by: "none", outcome: Outcome::Challenge(answer) });
+        }
         if request.method == "POST" {
             return app.receive(&request, &trigger, keys);
         }
-        let answer = app.answer_unsigned(&request, &trigger.recipient);
-        Ok(Received {
-            verified_by: "none",
-            outcome: match answer {
-                Some((kind, reply)) => Outcome::Challenge { kind, reply },
-                None => Outcome::Ignored { reason: "no challenge answers it".to_owned() },
-            },
-        })
+        let reason = "no challenge answers it".to_owned();
+        Ok(Received { verified_by: "none", outcome: Outcome::Ignored { reason } })
     }
 
     fn request(&self) -> Request {

@@ -10,6 +10,7 @@ use super::{
     case::Case,
     compare::{Difference, contains, differences, includes, same},
     http::Recorded,
+    reply::ExpectedReply,
 };
 use crate::{
     App, Event, KeyRing, LifecycleError, Micros, Outcome, Received, Rejection, script::moment,
@@ -22,11 +23,7 @@ enum Expectation {
     Events(Vec<ExpectedEvent>),
     Rejected(String),
     Ignored(String),
-    Reply {
-        status: u16,
-        #[serde(default)]
-        body: Option<String>,
-    },
+    Reply(ExpectedReply),
     Result(Value),
     Error {
         kind: String,
@@ -129,16 +126,9 @@ impl Case {
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
             ) => contains("expect.ignored", &part, &reason),
             (
-                Ok(Expectation::Reply { status, body }),
-                Ok(Received { outcome: Outcome::Challenge { reply, .. }, .. }),
-            ) => {
-                let mut told = same("expect.reply.status", &status, &reply.status);
-                if let Some(body) = body {
-                    let found = String::from_utf8_lossy(&reply.body);
-                    told.extend(same("expect.reply.body", body.as_str(), found.as_ref()));
-                }
-                told
-            }
+                Ok(Expectation::Reply(expected)),
+                Ok(Received { outcome: Outcome::Challenge(answer), .. }),
+            ) => expected.differences(&answer),
             (Ok(_), found) => {
                 let shown = match (&found, self.outcome(&found)) {
                     (Err(rejection), _) => format!("a rejection: {rejection}"),
@@ -257,10 +247,7 @@ impl Case {
         match outcome {
             Outcome::Events(events) => Ok(json!({ "events": self.as_expected(events) })),
             Outcome::Ignored { reason } => Ok(json!({ "ignored": reason })),
-            Outcome::Challenge { reply, .. } => {
-                let body = String::from_utf8_lossy(&reply.body);
-                Ok(json!({ "reply": { "status": reply.status, "body": body } }))
-            }
+            Outcome::Challenge(answer) => Ok(json!({ "reply": ExpectedReply::of(answer) })),
             Outcome::Failed { reason, .. } => Err(format!("the script failed: {reason}")),
         }
     }

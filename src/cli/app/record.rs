@@ -191,9 +191,11 @@ fn case(
             facts: Value::Null,
         },
     };
+    if app.answer_unsigned(&request, &context.recipient).is_some() {
+        return Ok("challenge");
+    }
     if request.method != "POST" {
-        let answer = app.answer_unsigned(&request, &context.recipient);
-        return Ok(if answer.is_some() { "challenge" } else { "ignored" });
+        return Ok("ignored");
     }
     match app.receive(&request, &context, &KeyRing::offline()) {
         Ok(received) => match received.outcome {

@@ -252,6 +252,16 @@ fn detail(receipt: &Receipt, recorded: &Recorded) -> Value {
 }
 
 /// Moves each trigger's times once, never back.
+/// Whether a request shows that the provider reaches the trigger. Anybody may send a handshake
+/// that is not signed.
+fn proves(receipt: &Receipt) -> bool {
+    match receipt.outcome.as_str() {
+        "rejected" => false,
+        "challenge" => receipt.detail.get("verified_by").is_some(),
+        _ => true,
+    }
+}
+
 async fn touch_triggers(
     transaction: &mut Transaction,
     entries: &[Entry],
@@ -259,8 +269,7 @@ async fn touch_triggers(
 ) -> Result<(), sqlx::Error> {
     let mut touches: BTreeMap<&str, (Micros, Option<Micros>)> = BTreeMap::new();
     for (Entry { receipt, .. }, recorded) in entries.iter().zip(recorded) {
-        let Some(trigger) = receipt.trigger_id.as_deref().filter(|_| receipt.outcome != "rejected")
-        else {
+        let Some(trigger) = receipt.trigger_id.as_deref().filter(|_| proves(receipt)) else {
             continue;
         };
         let stored = (!recorded.stored.is_empty()).then_some(receipt.received_at);
