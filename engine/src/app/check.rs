@@ -1,6 +1,7 @@
 //! From text to a compiled app: every check of a folder, in the order in which its author would
 //! want to hear of what is wrong.
 
+mod accord;
 mod forms;
 
 use std::sync::{Arc, LazyLock};
@@ -36,6 +37,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
     checks.forms(&definition);
+    checks.accord(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
