@@ -12,10 +12,12 @@ mod events;
 mod extract;
 mod health;
 mod idempotency;
+mod jobs;
 mod page;
 pub mod problem;
 mod projects;
 mod provider_apps;
+mod receipts;
 mod task;
 mod triggers;
 
@@ -36,7 +38,9 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())
+        .merge(receipts::router())
         .merge(projects::router())
+        .merge(jobs::router())
 }
 
 /// The API's routes.

@@ -1,5 +1,7 @@
 //! Configuration: a TOML file, then `HEARKEN_*` variables, then flags; unknown keys are fatal.
 
+mod jobs;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use figment::{
@@ -11,6 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use url::Url;
+
+pub use self::jobs::{Jobs, Seconds};
 
 /// Everything an operator can set. Fixed after start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +45,8 @@ pub struct Config {
     pub apps: BTreeMap<String, AppConfig>,
     /// Limits on what clients may ask of the server.
     pub limits: Limits,
+    /// The server's own jobs.
+    pub jobs: Jobs,
     /// Logging.
     pub log: Log,
 }
@@ -126,6 +132,7 @@ impl Default for Config {
             egress_allow: Vec::new(),
             apps: BTreeMap::new(),
             limits: Limits::default(),
+            jobs: Jobs::default(),
             log: Log::default(),
         }
     }
@@ -169,6 +176,11 @@ impl Config {
     /// The database URL, its password hidden.
     pub fn shown_database_url(&self) -> String {
         hide_password(&self.database_url)
+    }
+
+    /// Where a provider delivers to a trigger or a provider app.
+    pub fn webhook_url(&self, app: &str, id: &str) -> String {
+        format!("{}/v1/webhooks/{app}/{id}", self.public_url())
     }
 
     /// The public base URL without a trailing slash.

@@ -1,5 +1,6 @@
 //! An app, compiled: definition, script, signature scheme, schemas and filters, ready to serve.
 
+mod base_url;
 mod check;
 mod folder;
 
@@ -13,7 +14,8 @@ pub(crate) use self::{
 };
 use crate::{
     Filter, Problem, Scheme, Script,
-    definition::Definition,
+    definition::{Definition, IngressScope},
+    route::Routes,
     schema::{Schema, Violation},
 };
 
@@ -32,6 +34,7 @@ pub struct App {
     /// Changes when any file of the folder that is read changes.
     pub(crate) fingerprint: String,
     pub(crate) scheme: Scheme,
+    pub(crate) routes: Routes,
     pub(crate) script: Script,
     pub(crate) triggers: Vec<TriggerType>,
 }
@@ -75,6 +78,11 @@ impl App {
     /// All trigger types, in the order of the definition.
     pub fn triggers(&self) -> &[TriggerType] {
         &self.triggers
+    }
+
+    /// Whether the app registered at the provider has one URL for all accounts.
+    pub fn has_shared_url(&self) -> bool {
+        self.definition.ingress.scope == IngressScope::App
     }
 
     /// How deliveries are signed.

@@ -7,6 +7,7 @@
 //! - [`catalogue`]: the snapshot of all apps; [`reload`]: keeping it current while serving.
 //! - [`receive`]: one request in, verified, answered or mapped to events; built of
 //!   [`signature`], [`challenge`], [`document`] and [`script`].
+//! - [`expand`]: a notice that says "look" turned into events by asking the provider.
 //! - [`filter`]: which events a trigger wants, and why not.
 //! - [`sample`]: running an app folder's samples; [`lint`]: what else its author should know.
 
@@ -15,6 +16,7 @@ pub mod catalogue;
 pub mod challenge;
 pub mod definition;
 pub mod document;
+pub mod expand;
 pub mod filter;
 pub mod lint;
 mod nearest;
@@ -23,6 +25,7 @@ pub mod receive;
 mod rejection;
 pub mod reload;
 mod request;
+mod route;
 pub mod sample;
 pub mod schema;
 pub mod script;
@@ -32,17 +35,18 @@ mod yaml;
 pub use app::{App, TriggerType};
 pub use catalogue::Catalogue;
 pub use challenge::{Answer, Duty};
+pub use expand::Expanded;
 pub use filter::{Filter, Verdict};
 pub use nearest::nearest;
 pub use problem::Problem;
-pub use receive::{Outcome, Received};
+pub use receive::{Opened, Outcome, Received};
 pub use rejection::Rejection;
 pub use reload::LiveCatalogue;
 pub use request::{Event, Headers, Micros, Recipient, Reply, Request, TriggerContext, Verified};
 pub use script::{
-    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, Identity, IdentityContext,
-    LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext, Registration, Script,
-    ScriptError, SubscriptionStatus,
+    AccountContext, Expansion, HttpClient, HttpError, HttpRequest, HttpResponse, Identity,
+    IdentityContext, LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext,
+    Registration, Script, ScriptError, SubscriptionStatus,
 };
 pub use signature::{KeyRing, Scheme};
 pub use yaml::write as to_yaml;

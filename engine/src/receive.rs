@@ -2,6 +2,8 @@
 //! and mapped to events. Nothing that was not verified is ever parsed, except to see whether it is
 //! a handshake that providers do not sign.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -36,6 +38,8 @@ pub enum Outcome {
     },
     /// The events it carries, at least one.
     Events(Vec<Event>),
+    /// A notice that says "look": what it is about is yet to be asked of the provider.
+    Noticed(Document),
     /// Verified, but the script failed on it: worth keeping until the script is mended.
     Failed {
         /// How.
@@ -43,6 +47,20 @@ pub enum Outcome {
         /// Whether it used up its limits, so that trying again would cost as much again.
         exhausted: bool,
     },
+}
+
+/// A verified request, parsed: only this can be mapped, for one trigger or for many.
+#[derive(Debug)]
+pub struct Opened<'r> {
+    verified: Verified<'r>,
+    document: Document,
+}
+
+impl Opened<'_> {
+    /// What vouches for it (`hmac-sha256`, `token`, `none`, …).
+    pub fn verified_by(&self) -> &'static str {
+        self.verified.by()
+    }
 }
 
 impl App {
@@ -63,13 +81,29 @@ impl App {
         trigger: &TriggerContext,
         keys: &KeyRing,
     ) -> Result<Received, Rejection> {
-        let verified = self.verify(request, &trigger.recipient, keys)?;
-        let document = Document::parse(&verified, &self.definition.ingress)?;
-        let outcome = match self.handshake(&document, &trigger.recipient)? {
+        let opened = self.open(request, &trigger.recipient, keys)?;
+        let outcome = match self.handshake(&opened, &trigger.recipient)? {
             Some(answer) => Outcome::Challenge(answer),
-            None => self.interpret(&document, &verified, trigger),
+            None => self.map(&opened, trigger),
         };
-        Ok(Received { verified_by: verified.by(), outcome })
+        Ok(Received { verified_by: opened.verified_by(), outcome })
+    }
+
+    /// Verifies and parses a request; what it is about is asked next.
+    pub fn open<'r>(
+        &self,
+        request: &'r Request,
+        recipient: &Recipient,
+        keys: &KeyRing,
+    ) -> Result<Opened<'r>, Rejection> {
+        let verified = self.verify(request, recipient, keys)?;
+        let document = Document::parse(&verified, &self.definition.ingress)?;
+        Ok(Opened { verified, document })
+    }
+
+    /// The provider's ids of the accounts that a request at a shared URL is about.
+    pub fn accounts(&self, opened: &Opened<'_>) -> BTreeSet<String> {
+        self.routes.accounts(&opened.document)
     }
 
     /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`. Looked
@@ -77,8 +111,10 @@ impl App {
     pub fn answer_unsigned(&self, request: &Request, recipient: &Recipient) -> Option<Answer> {
         let challenges = &self.definition.challenges;
         let unsigned = challenges.iter().filter(|one| !one.signed() && one.may_be(request));
+        // A probe is any request of its method, so what asks for more comes first.
+        let (probes, others) = (unsigned.clone(), unsigned.filter(|one| !one.is_probe()));
         let mut document = None;
-        unsigned.into_iter().find_map(|challenge| {
+        others.chain(probes.filter(|one| one.is_probe())).find_map(|challenge| {
             let document = document
                 .get_or_insert_with(|| Document::unverified(request, &self.definition.ingress));
             challenge.answer(document, recipient).ok().flatten()
@@ -104,25 +140,28 @@ impl App {
     }
 
     /// Answers a handshake that is signed like a delivery, if the request is one.
-    fn handshake(
+    pub fn handshake(
         &self,
-        document: &Document,
+        opened: &Opened<'_>,
         recipient: &Recipient,
     ) -> Result<Option<Answer>, Rejection> {
         for challenge in self.definition.challenges.iter().filter(|one| one.signed()) {
-            if let Some(answer) = challenge.answer(document, recipient)? {
+            if let Some(answer) = challenge.answer(&opened.document, recipient)? {
                 return Ok(Some(answer));
             }
         }
         Ok(None)
     }
 
-    fn interpret(
-        &self,
-        document: &Document,
-        verified: &Verified<'_>,
-        trigger: &TriggerContext,
-    ) -> Outcome {
+    /// Whether a request is what a trigger's type is about at all.
+    pub fn concerns(&self, opened: &Opened<'_>, trigger: &TriggerContext) -> bool {
+        let kind = self.trigger(&trigger.name);
+        kind.is_none_or(|kind| kind.matches.judge(opened.document.root()).matched)
+    }
+
+    /// Maps a request to the events it is to one trigger.
+    pub fn map(&self, opened: &Opened<'_>, trigger: &TriggerContext) -> Outcome {
+        let Opened { document, verified } = opened;
         let Some(kind) = self.trigger(&trigger.name) else {
             let reason = format!("the app no longer defines the trigger {}", trigger.name);
             return Outcome::Failed { reason, exhausted: false };
@@ -131,6 +170,9 @@ impl App {
         if !verdict.matched {
             let why = verdict.clause.map(|clause| clause.to_string()).unwrap_or_default();
             return Outcome::Ignored { reason: format!("not what {} is about: {why}", kind.name) };
+        }
+        if self.is_thin() {
+            return Outcome::Noticed(document.clone());
         }
         match self.script.events(document, trigger) {
             Err(error) => Outcome::Failed { reason: error.to_string(), exhausted: error.exhausted },
@@ -145,7 +187,12 @@ impl App {
     }
 
     /// Gives events what their script left out: the trigger's type, an id of their own.
-    fn complete(&self, events: Vec<MappedEvent>, kind: &TriggerType, body: &[u8]) -> Vec<Event> {
+    pub(crate) fn complete(
+        &self,
+        events: Vec<MappedEvent>,
+        kind: &TriggerType,
+        body: &[u8],
+    ) -> Vec<Event> {
         let several = events.len() > 1;
         let events = events.into_iter().enumerate();
         events

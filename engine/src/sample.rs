@@ -7,6 +7,7 @@ mod bless;
 mod call;
 mod case;
 mod compare;
+mod expansion;
 mod http;
 mod reply;
 mod verdict;
@@ -23,7 +24,7 @@ use serde_json::Value;
 
 pub(crate) use self::case::Case;
 pub use self::{bless::bless, compare::Difference};
-use crate::{App, Outcome, Problem, app::read_text, schema::Schema, yaml};
+use crate::{App, Event, Outcome, Problem, Received, app::read_text, schema::Schema, yaml};
 
 pub(crate) const FOLDER: &str = "samples";
 pub(crate) const FILE_BYTES: u64 = 26 << 20;
@@ -127,17 +128,28 @@ pub fn examples(root: &Path, app: &App) -> BTreeMap<String, Value> {
     let mut examples = BTreeMap::new();
     for (_, case) in cases(root, &app.slug).unwrap_or_default() {
         let name = case.trigger_name(app);
-        if case.kind != "accepted" || examples.contains_key(&name) {
+        if examples.contains_key(&name) {
             continue;
         }
-        if let Ok(received) = case.receive(app)
-            && let Outcome::Events(events) = received.outcome
-            && let Some(event) = events.into_iter().next()
-        {
+        if let Some(event) = events(app, &case).into_iter().next() {
             examples.insert(name, event.data);
         }
     }
     examples
+}
+
+/// The events a sample shows.
+fn events(app: &App, case: &Case) -> Vec<Event> {
+    if case.call.as_deref() == Some("expand") {
+        let recorded = http::Recorded::new(&case.http);
+        return expansion::expand(case, app, &recorded)
+            .map(|found| found.events)
+            .unwrap_or_default();
+    }
+    match case.receive(app) {
+        Ok(Received { outcome: Outcome::Events(events), .. }) if case.kind == "accepted" => events,
+        _ => Vec::new(),
+    }
 }
 
 fn document(root: &Path, file: &str) -> Result<Value, Vec<Problem>> {
@@ -189,7 +201,7 @@ pub(crate) fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
     demand(app.scheme().is_signed(), "tampered", "a tampered sample");
     demand(app.scheme().is_signed(), "wrong_secret", "a sample signed with a wrong secret");
     demand(app.scheme().has_timestamp(), "stale", "a stale sample");
-    for call in ["register", "unregister"] {
+    for call in ["register", "unregister", "renew", "expand"] {
         let shown = cases.iter().any(|(_, case)| case.call.as_deref() == Some(call));
         if app.script().has(call) && !shown {
             missing.push(format!("a sample of the call {call}"));

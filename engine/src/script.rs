@@ -13,6 +13,7 @@
 mod compile;
 mod convert;
 mod engine;
+mod expansion;
 mod failure;
 mod http;
 mod identity;
@@ -37,6 +38,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::{
+    expansion::Expansion,
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
     identity::{Identity, IdentityContext},
     lifecycle::{
@@ -178,6 +180,29 @@ impl Script {
         context: &LifecycleContext,
     ) -> Result<Registration, LifecycleError> {
         lifecycle::call(self, "renew", http, context, lifecycle::registration)
+    }
+
+    /// The name of the subscription that triggers share, where the provider has one for several:
+    /// those with the same name are registered once.
+    pub fn subscription_key(
+        &self,
+        trigger: &TriggerContext,
+    ) -> Result<Option<String>, ScriptError> {
+        if !self.has("subscription_key") {
+            return Ok(None);
+        }
+        mapping::subscription_key(self, trigger).map(Some)
+    }
+
+    /// Asks the provider what a notice is about: `notice` is the request document, or nothing for
+    /// a look without one.
+    pub fn expand(
+        &self,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
+        notice: Option<&Document>,
+    ) -> Result<Expansion, LifecycleError> {
+        expansion::expand(self, http, context, notice)
     }
 
     /// An error about a function as a whole.

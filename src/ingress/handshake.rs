@@ -4,12 +4,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use hearken_engine::{Answer, Duty, HttpRequest, Rejection};
+use hearken_engine::{Answer, App, Duty, HttpRequest, Rejection};
 use secrecy::SecretString;
 use tracing::{info, warn};
 
 use super::{Reception, receipt::Draft, reply_response, unavailable};
-use crate::{api::problem::Problem, lifecycle, store::StoreError};
+use crate::{api::problem::Problem, context::Shared, lifecycle, store::StoreError};
 
 impl Reception<'_> {
     /// Does what a handshake asks for, and answers it once that is on disk.
@@ -25,8 +25,8 @@ impl Reception<'_> {
                 }
             }
             Some(Duty::CallUrl(url)) => {
-                if let Err(why) = self.call(&url).await {
-                    return self.unconfirmed(draft, &why).await;
+                if let Err(why) = call(self.context, self.app, &url).await {
+                    return self.not_confirmed(draft, &why).await;
                 }
             }
         }
@@ -52,27 +52,32 @@ impl Reception<'_> {
         Ok(kept)
     }
 
-    /// Calls a URL by which a provider wants a subscription confirmed.
-    async fn call(&self, url: &str) -> Result<(), String> {
-        let request = HttpRequest {
-            method: "GET".to_owned(),
-            url: lifecycle::destination(self.context, self.app, url),
-            headers: Vec::new(),
-            body: None,
-        };
-        match self.context.egress.call(request).await {
-            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
-            Ok(answer) => Err(format!("it answered {}", answer.status)),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
     /// The provider will ask again.
-    async fn unconfirmed(&self, draft: Draft, why: &str) -> Response {
-        let reason = format!("the URL that confirms the subscription could not be called: {why}");
+    async fn not_confirmed(&self, draft: Draft, why: &str) -> Response {
+        let (problem, reason) = unconfirmed(why);
         warn!(app = %self.app.slug, trigger = %self.subscriber.trigger.id, reason);
-        let problem = Problem::new(StatusCode::BAD_GATEWAY, "confirmation_failed", reason.clone());
         let draft = draft.outcome("failed", Some(reason)).answered(problem.status().as_u16());
         self.commit(draft, |_| problem.into_response()).await
     }
+}
+
+/// Calls a URL by which a provider wants a subscription confirmed.
+pub(super) async fn call(context: &Shared, app: &App, url: &str) -> Result<(), String> {
+    let request = HttpRequest {
+        method: "GET".to_owned(),
+        url: lifecycle::destination(context, app, url),
+        headers: Vec::new(),
+        body: None,
+    };
+    match context.egress.call(request).await {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(answer) => Err(format!("it answered {}", answer.status)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What the provider and the receipt are told of a subscription that could not be confirmed.
+pub(super) fn unconfirmed(why: &str) -> (Problem, String) {
+    let reason = format!("the URL that confirms the subscription could not be called: {why}");
+    (Problem::new(StatusCode::BAD_GATEWAY, "confirmation_failed", reason.clone()), reason)
 }

@@ -11,13 +11,13 @@ use std::{
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
-use hearken_engine::{Filter, Recipient, TriggerContext};
+use hearken_engine::{App, Filter, Recipient, TriggerContext};
 use moka::future::Cache;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
-use super::breaker::Breaker;
+use super::{breaker::Breaker, shared::Door};
 use crate::{
     context::Context,
     ids,
@@ -50,6 +50,9 @@ pub struct Subscribers {
     cache: Cache<String, Arc<Subscriber>>,
     /// How often something was forgotten.
     changes: AtomicU64,
+    doors: Cache<String, Arc<Door>>,
+    /// The triggers behind a shared URL, by provider app and the provider's id of the account.
+    behind: Cache<(String, String), Arc<[Arc<Subscriber>]>>,
     requests: DefaultKeyedRateLimiter<String>,
     rejections: DefaultKeyedRateLimiter<String>,
     turns: Arc<Semaphore>,
@@ -67,6 +70,8 @@ impl Subscribers {
         Self {
             cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
             changes: AtomicU64::new(0),
+            doors: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
+            behind: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
             requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
             rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
             turns: Arc::new(Semaphore::new(
@@ -101,10 +106,58 @@ impl Subscribers {
         Ok(Some(subscriber))
     }
 
+    /// The shared URL of a provider app, from the cache or the database.
+    pub async fn door(
+        &self,
+        context: &Context,
+        app: &App,
+        provider_app_id: &str,
+    ) -> Result<Option<Arc<Door>>, StoreError> {
+        if let Some(known) = self.doors.get(provider_app_id).await {
+            return Ok(Some(known));
+        }
+        let row = context.store.provider_app(provider_app_id).await?;
+        let Some(provider_app) = row.filter(|row| row.app == app.slug) else {
+            return Ok(None);
+        };
+        let door = Arc::new(Door::prepare(context, app, provider_app));
+        self.doors.insert(provider_app_id.to_owned(), door.clone()).await;
+        Ok(Some(door))
+    }
+
+    /// The triggers of the accounts with this id at the provider that are linked through a
+    /// provider app.
+    pub(super) async fn behind(
+        &self,
+        context: &Context,
+        provider_app: &str,
+        account: &str,
+    ) -> Result<Arc<[Arc<Subscriber>]>, StoreError> {
+        let key = (provider_app.to_owned(), account.to_owned());
+        if let Some(known) = self.behind.get(&key).await {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        for trigger in context.store.triggers_behind(provider_app, account).await? {
+            found.push(Arc::new(Subscriber::prepare(context, trigger).await?));
+        }
+        let found: Arc<[Arc<Subscriber>]> = found.into();
+        self.behind.insert(key, found.clone()).await;
+        Ok(found)
+    }
+
     /// Forgets a trigger after it changed, so that the next request reads it afresh.
     pub async fn forget(&self, trigger_id: &str) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(trigger_id).await;
+        self.behind.invalidate_all();
+    }
+
+    /// Forgets a provider app after it changed.
+    pub async fn forget_provider_app(&self, id: &str) {
+        self.doors.invalidate(id).await;
+        self.cache.invalidate_all();
+        self.behind.invalidate_all();
     }
 
     /// Takes one request from the trigger's allowance, or says in how many seconds there is one.

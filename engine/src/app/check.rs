@@ -9,12 +9,14 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::{
-    App, Folder, TriggerType,
+    App, Folder, TriggerType, base_url,
     folder::{DEFINITION, SCRIPT},
 };
 use crate::{
     Filter, Problem, Scheme, Script,
-    definition::{Definition, Trigger},
+    challenge::Challenge,
+    definition::{Definition, IngressScope, Trigger},
+    route::Routes,
     schema::Schema,
     signature::SchemeError,
     yaml,
@@ -36,8 +38,10 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.base_url(&definition);
     checks.forms(&definition);
     checks.accord(&definition);
+    let routes = checks.routes(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -47,6 +51,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
             guide: folder.guide,
             definition,
             scheme,
+            routes,
             script,
             triggers,
         }),
@@ -180,6 +185,49 @@ impl Checks<'_> {
                 );
             }
         }
+    }
+
+    fn base_url(&mut self, definition: &Definition) {
+        for name in base_url::loose(definition) {
+            let message = format!(
+                "`{name}` is not a fact that every account must have, in a form of its own"
+            );
+            let hint = format!(
+                "Put `{name}` into `metadata` of every way under `auth`: required, and with a `pattern` of the provider's hosts."
+            );
+            self.note("/base_url", message, Some(hint));
+        }
+    }
+
+    /// A shared URL needs an app at the provider to belong to, and paths to tell accounts apart.
+    fn routes(&mut self, definition: &Definition) -> Routes {
+        let ingress = &definition.ingress;
+        let shared = ingress.scope == IngressScope::App;
+        if shared && definition.provider_app.is_none() {
+            let hint = "Say under `provider_app` what an operator registers at the provider.";
+            let message =
+                "a URL shared by all accounts belongs to an app registered at the provider";
+            self.note("/ingress/scope", message, Some(hint.to_owned()));
+        }
+        if shared && ingress.route.is_empty() {
+            let hint =
+                "Give JSONPaths of the provider's id of the account, such as $.body.team_id.";
+            let message = "a URL shared by all accounts needs a `route` to tell them apart";
+            self.note("/ingress", message, Some(hint.to_owned()));
+        }
+        if shared && definition.challenges.iter().any(Challenge::hands_over_secret) {
+            let hint = "Let each trigger have its own URL: `scope: trigger`.".to_owned();
+            let message = "a secret cannot be handed over at a URL shared by all accounts";
+            self.note("/challenges", message, Some(hint));
+        }
+        if !shared && !ingress.route.is_empty() {
+            let hint = "Remove it, or say `scope: app`.".to_owned();
+            self.note("/ingress/route", "only a URL shared by all accounts is routed", Some(hint));
+        }
+        Routes::compile(&ingress.route).unwrap_or_else(|(index, why)| {
+            self.note(&format!("/ingress/route/{index}"), why.message, why.hint);
+            Routes::default()
+        })
     }
 
     fn triggers(&mut self, triggers: &[Trigger]) -> Vec<TriggerType> {

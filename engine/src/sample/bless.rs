@@ -71,7 +71,7 @@ mod tests {
         let text = "case: accepted\nexpect:\n  events:\n    - type: a\n      id: 'no'\n";
         assert_eq!(
             with_expectation(text, &json!({ "ignored": "no" })).unwrap(),
-            "case: accepted\nexpect:\n  ignored: 'no'\n"
+            "case: accepted\nexpect:\n  ignored: \"no\"\n"
         );
         assert_eq!(with_expectation("{ case: accepted, expect: {} }", &json!({})), None);
     }

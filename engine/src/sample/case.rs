@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     compare::Difference,
+    expansion::check_expansion,
     http::{Exchange, Recorded},
 };
 use crate::{
@@ -32,6 +33,12 @@ pub(crate) struct Case {
     url: String,
     #[serde(default)]
     pub(super) external_id: Option<String>,
+    #[serde(default)]
+    pub(super) state: Value,
+    #[serde(default)]
+    pub(super) cursor: Value,
+    #[serde(default)]
+    pub(super) notice: Option<Value>,
     #[serde(default)]
     request: Delivery,
     #[serde(default)]
@@ -131,21 +138,18 @@ impl Case {
                 .map(|one| Difference::note(format!("config{}", one.pointer), one.message))
                 .collect();
         }
-        if self.call.is_some() { self.check_call(app) } else { self.check_delivery(app) }
+        match self.call.as_deref() {
+            None => self.check_delivery(app),
+            Some("expand") => check_expansion(self, app),
+            Some(_) => self.check_call(app),
+        }
     }
 
     /// Where its events do not fit the payload schema of their trigger.
     pub(crate) fn misfits(&self, app: &App) -> Vec<Violation> {
         let Some(kind) = app.trigger(&self.trigger_name(app)) else { return Vec::new() };
-        if self.call.is_some() {
-            return Vec::new();
-        }
-        match self.receive(app) {
-            Ok(Received { outcome: Outcome::Events(events), .. }) => {
-                events.iter().flat_map(|event| kind.check_payload(&event.data)).collect()
-            }
-            _ => Vec::new(),
-        }
+        let events = super::events(app, self);
+        events.iter().flat_map(|event| kind.check_payload(&event.data)).collect()
     }
 
     /// The body's bytes.

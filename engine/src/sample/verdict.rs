@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     case::Case,
     compare::{Difference, contains, differences, includes, same},
+    expansion::{ExpectedExpansion, as_expected, expand},
     http::Recorded,
     reply::ExpectedReply,
 };
@@ -19,8 +20,10 @@ use crate::{
 /// What must come of a sample; one of these.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Expectation {
+pub(super) enum Expectation {
     Events(Vec<ExpectedEvent>),
+    Noticed(bool),
+    Expansion(ExpectedExpansion),
     Rejected(String),
     Ignored(String),
     Reply(ExpectedReply),
@@ -35,7 +38,7 @@ enum Expectation {
 }
 
 #[derive(Debug, Deserialize)]
-struct ExpectedEvent {
+pub(super) struct ExpectedEvent {
     #[serde(rename = "type")]
     event_type: String,
     id: String,
@@ -50,19 +53,19 @@ struct ExpectedEvent {
 }
 
 /// Tells a null that was written from a field that was not.
-fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+pub(super) fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(d).map(Some)
 }
 
 /// What a sample of each kind can expect.
 const KINDS: [(&str, &[&str]); 7] = [
-    ("accepted", &["events"]),
+    ("accepted", &["events", "noticed"]),
     ("tampered", &["rejected"]),
     ("wrong_secret", &["rejected"]),
     ("stale", &["rejected"]),
     ("challenge", &["reply"]),
-    ("ignored", &["ignored"]),
-    ("call", &["result", "error"]),
+    ("ignored", &["ignored", "rejected"]),
+    ("call", &["result", "error", "expansion"]),
 ];
 
 impl Case {
@@ -72,7 +75,7 @@ impl Case {
     }
 
     /// The expectation, or why there is none to compare with.
-    fn expectation(&self) -> Result<Expectation, Difference> {
+    pub(super) fn expectation(&self) -> Result<Expectation, Difference> {
         if self.expects_nothing() {
             let message = "nothing is written here yet; `hearken app test --bless` writes what \
                            was found";
@@ -121,6 +124,9 @@ impl Case {
                 Ok(Expectation::Events(expected)),
                 Ok(Received { outcome: Outcome::Events(found), .. }),
             ) => self.check_events(app, &expected, &found),
+            (Ok(Expectation::Noticed(true)), Ok(Received { outcome: Outcome::Noticed(_), .. })) => {
+                Vec::new()
+            }
             (
                 Ok(Expectation::Ignored(part)),
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
@@ -140,7 +146,7 @@ impl Case {
         }
     }
 
-    fn check_events(
+    pub(super) fn check_events(
         &self,
         app: &App,
         expected: &[ExpectedEvent],
@@ -204,19 +210,31 @@ impl Case {
             (Ok(Expectation::Result(part)), Ok(result)) => {
                 told.extend(includes("expect.result", &part, &result));
             }
-            (Ok(Expectation::Error { kind, status, message }), Err(error)) => {
-                let (found, found_status) = error_facts(&error);
-                told.extend(same("expect.error.kind", kind.as_str(), found));
-                if let Some(status) = status {
-                    told.extend(same("expect.error.status", &Some(status), &found_status));
-                }
-                told.extend(contains("expect.error.message", &message, &error.to_string()));
-            }
-            (Ok(_), found) => {
-                let found = outcome_of_call(found).to_string();
+            (Ok(_), Ok(result)) => {
+                let found = outcome_of_call(Ok(result)).to_string();
                 told.push(Difference::between("expect", self.expect.to_string(), found));
             }
+            (Ok(expected), Err(error)) => told.extend(self.check_error(&expected, &error)),
         }
+        told
+    }
+
+    /// What differs where a call failed.
+    pub(super) fn check_error(
+        &self,
+        expected: &Expectation,
+        error: &LifecycleError,
+    ) -> Vec<Difference> {
+        let Expectation::Error { kind, status, message } = expected else {
+            let found = format!("a failure: {error}");
+            return vec![Difference::between("expect", self.expect.to_string(), found)];
+        };
+        let (found, found_status) = error_facts(error);
+        let mut told = same("expect.error.kind", kind.as_str(), found);
+        if let Some(status) = status {
+            told.extend(same("expect.error.status", &Some(*status), &found_status));
+        }
+        told.extend(contains("expect.error.message", message, &error.to_string()));
         told
     }
 
@@ -224,7 +242,12 @@ impl Case {
     pub(super) fn found(&self, app: &App) -> Result<Value, String> {
         let found = if self.call.is_some() {
             let recorded = Recorded::new(&self.http);
-            let found = outcome_of_call(self.call(app, &recorded));
+            let found = match self.call.as_deref() {
+                Some("expand") => expand(self, app, &recorded)
+                    .map(|found| as_expected(self, found))
+                    .unwrap_or_else(|error| outcome_of_call(Err(error))),
+                _ => outcome_of_call(self.call(app, &recorded)),
+            };
             if let Some(difference) = recorded.differences().first() {
                 return Err(difference.to_string());
             }
@@ -246,6 +269,7 @@ impl Case {
         };
         match outcome {
             Outcome::Events(events) => Ok(json!({ "events": self.as_expected(events) })),
+            Outcome::Noticed(_) => Ok(json!({ "noticed": true })),
             Outcome::Ignored { reason } => Ok(json!({ "ignored": reason })),
             Outcome::Challenge(answer) => Ok(json!({ "reply": ExpectedReply::of(answer) })),
             Outcome::Failed { reason, .. } => Err(format!("the script failed: {reason}")),
@@ -253,7 +277,7 @@ impl Case {
     }
 
     /// Events in the form in which samples expect them.
-    fn as_expected(&self, events: &[Event]) -> Value {
+    pub(super) fn as_expected(&self, events: &[Event]) -> Value {
         let body: Option<Value> = serde_json::from_slice(self.body()).ok();
         let events = events.iter().map(|event| {
             let mut expected = json!({ "type": event.event_type, "id": event.external_id });

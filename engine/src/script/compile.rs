@@ -17,7 +17,8 @@ use crate::Problem;
 const MAX_SOURCE: usize = 64 << 10;
 
 /// The functions the engine calls, with the parameters they take.
-pub(super) const KNOWN: [(&str, &[&str]); 12] = [
+pub(super) const KNOWN: [(&str, &[&str]); 13] = [
+    ("subscription_key", &["trigger"]),
     ("signature", &[]),
     ("events", &["request", "trigger"]),
     ("challenge", &["request", "trigger"]),
@@ -27,7 +28,7 @@ pub(super) const KNOWN: [(&str, &[&str]); 12] = [
     ("status", &["http", "trigger"]),
     ("list", &["http", "trigger"]),
     ("renew", &["http", "trigger"]),
-    ("expand", &["notice", "trigger", "cursor"]),
+    ("expand", &["http", "trigger", "notice"]),
     ("recover", &["trigger", "since"]),
     ("poll", &["trigger", "cursor"]),
 ];

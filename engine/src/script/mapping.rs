@@ -67,6 +67,24 @@ pub(super) fn events(
     mapped.map(Mapped::Events).map_err(|message| script.error("events", message))
 }
 
+/// Calls `subscription_key`, which must return text.
+pub(super) fn subscription_key(
+    script: &Script,
+    trigger: &TriggerContext,
+) -> Result<String, ScriptError> {
+    let name = "subscription_key";
+    let (result, printed) =
+        meter::metered(|| engine::call(&script.ast, &script.constants, name, (describe(trigger),)));
+    script.log(name, &printed);
+    match result {
+        Ok(value) => value
+            .into_immutable_string()
+            .map(Into::into)
+            .map_err(|_| script.error(name, "it must return text")),
+        Err(error) => Err(script.error(name, script.explain(name, *error)?.text())),
+    }
+}
+
 /// `trigger`, as far as mapping may know it.
 pub(super) fn describe(trigger: &TriggerContext) -> Map {
     let account_id = trigger.account_id.clone();
@@ -98,12 +116,16 @@ fn read(value: Dynamic) -> Result<Vec<MappedEvent>, String> {
     } else {
         value.into_array().map_err(|_| "it must return an array of events")?
     };
-    let mut output = Output::default();
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| read_one(&format!("event {}", index + 1), item, &mut output))
-        .collect()
+    read_items(items, &mut Output::default())
+}
+
+/// Reads events one by one.
+pub(super) fn read_items(
+    items: Vec<Dynamic>,
+    output: &mut Output,
+) -> Result<Vec<MappedEvent>, String> {
+    let items = items.into_iter().enumerate();
+    items.map(|(index, item)| read_one(&format!("event {}", index + 1), item, output)).collect()
 }
 
 fn read_one(what: &str, item: Dynamic, output: &mut Output) -> Result<MappedEvent, String> {

@@ -47,7 +47,7 @@ const ABOUT: [(&str, &str); 10] = [
     ),
     (
         "register",
-        "Makes a subscription at the provider; returns `#{ external_id, secret, expires_at, state }`, all of them optional. Without it users set it up by hand.",
+        "Makes a subscription at the provider; returns `#{ external_id, secret, expires_at, renew_at, cursor, state }`, all of them optional. Without it users set it up by hand.",
     ),
     (
         "unregister",
@@ -61,10 +61,13 @@ const ABOUT: [(&str, &str); 10] = [
         "list",
         "Every subscription of this account at the provider: an array of `#{ external_id, url, active }`.",
     ),
-    ("renew", "Renews a subscription before it expires; returns what `register` returns."),
+    (
+        "renew",
+        "Renews a subscription before it expires; returns what `register` returns. Without it `register` is called again.",
+    ),
     (
         "expand",
-        "For thin notices: fetches what has changed since `trigger.cursor`, and returns `#{ events, cursor, more }`. `notice` is the request, or `()` for a look without one.",
+        "For thin notices: fetches what has changed since `trigger.cursor`, and returns `#{ events, cursor, more }`. `notice` is the request document, or `()` for a look without one.",
     ),
     (
         "identify",
@@ -95,6 +98,10 @@ pub const GROUPS: [Group; 5] = [
             HostFunction {
                 call: "throw provider_error(answer, advice)",
                 about: "The same, with a sentence for users on what to do.",
+            },
+            HostFunction {
+                call: "throw provider_error(answer, #{ status, message, hint })",
+                about: "The same, where the provider objects with another status or in a form of its own. Without an answer, `provider_error(#{ … })`.",
             },
         ],
     },

@@ -199,7 +199,7 @@ fn case(
     }
     match app.receive(&request, &context, &KeyRing::offline()) {
         Ok(received) => match received.outcome {
-            Outcome::Events(_) => Ok("accepted"),
+            Outcome::Events(_) | Outcome::Noticed(_) => Ok("accepted"),
             Outcome::Challenge { .. } => Ok("challenge"),
             Outcome::Ignored { .. } => Ok("ignored"),
             Outcome::Failed { reason, .. } => Err(anyhow!("the script fails on it: {reason}")),
