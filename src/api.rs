@@ -6,6 +6,7 @@
 mod accounts;
 mod apps;
 pub mod auth;
+mod credentials;
 mod description;
 mod events;
 mod extract;
@@ -14,6 +15,7 @@ mod idempotency;
 mod page;
 pub mod problem;
 mod projects;
+mod provider_apps;
 mod task;
 mod triggers;
 
@@ -29,6 +31,7 @@ pub(crate) const BODY_LIMIT: usize = 1 << 20;
 fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(description::facts())
         .merge(apps::router())
+        .merge(provider_apps::router())
         .merge(accounts::router())
         .merge(triggers::router())
         .merge(health::router())

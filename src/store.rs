@@ -10,10 +10,13 @@ mod error;
 mod events;
 mod idempotency;
 mod keys;
+mod leases;
 mod migrations;
 pub mod model;
+mod oauth_flows;
 mod plans;
 mod projects;
+mod provider_apps;
 mod receipts;
 mod record;
 mod statement;
@@ -29,6 +32,7 @@ pub use self::{
     events::EventFilter,
     idempotency::Begun,
     plans::Plan,
+    provider_apps::ProviderAppPatch,
     receipts::ReceiptFilter,
     record::{Inbound, Recorded},
     statement::Page,

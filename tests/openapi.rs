@@ -39,6 +39,11 @@ fn every_route_is_described() {
     let expected: BTreeSet<String> = [
         "get /v1/apps",
         "get /v1/apps/{app}",
+        "post /v1/provider-apps",
+        "get /v1/provider-apps",
+        "get /v1/provider-apps/{id}",
+        "patch /v1/provider-apps/{id}",
+        "delete /v1/provider-apps/{id}",
         "post /v1/linked-accounts",
         "get /v1/linked-accounts",
         "get /v1/linked-accounts/{id}",

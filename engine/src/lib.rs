@@ -38,7 +38,8 @@ pub use rejection::Rejection;
 pub use reload::LiveCatalogue;
 pub use request::{Event, Headers, Micros, Recipient, Reply, Request, TriggerContext, Verified};
 pub use script::{
-    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, LifecycleContext,
-    LifecycleError, ListedSubscription, Registration, Script, ScriptError, SubscriptionStatus,
+    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, Identity, IdentityContext,
+    LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext, Registration, Script,
+    ScriptError, SubscriptionStatus,
 };
 pub use signature::{KeyRing, Scheme};

@@ -69,6 +69,8 @@ pub struct TriggerContext {
     pub config: Value,
     /// The provider's id of the linked account, where it is known.
     pub account_id: Option<String>,
+    /// The linked account's public facts.
+    pub account_metadata: Value,
     /// To whom requests for it are addressed.
     pub recipient: Recipient,
 }

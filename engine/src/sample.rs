@@ -3,6 +3,7 @@
 //! One YAML file per case in `samples/`: a delivery byte for byte, or a call to the provider with
 //! recorded answers, and what must come of it. `schemas/sample.schema.json` describes the form.
 
+mod call;
 mod case;
 mod compare;
 mod http;

@@ -15,6 +15,7 @@ mod convert;
 mod engine;
 mod failure;
 mod http;
+mod identity;
 mod json;
 mod json_functions;
 mod lifecycle;
@@ -36,9 +37,10 @@ use thiserror::Error;
 
 pub use self::{
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
+    identity::{Identity, IdentityContext},
     lifecycle::{
-        AccountContext, LifecycleContext, LifecycleError, ListedSubscription, Registration,
-        SubscriptionStatus,
+        AccountContext, LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext,
+        Registration, SubscriptionStatus,
     },
     mapping::{Mapped, MappedEvent},
 };
@@ -119,6 +121,16 @@ impl Script {
         trigger: &TriggerContext,
     ) -> Result<Mapped, ScriptError> {
         mapping::events(self, document, trigger)
+    }
+
+    /// Asks the provider whose the credentials of an account are, which it refuses if they are
+    /// wrong.
+    pub fn identify(
+        &self,
+        http: &dyn HttpClient,
+        context: &IdentityContext,
+    ) -> Result<Identity, LifecycleError> {
+        identity::identify(self, http, context)
     }
 
     /// Makes a subscription at the provider.

@@ -48,6 +48,7 @@ fn trigger() -> TriggerContext {
         name: "ACME__PUSH".to_owned(),
         config: json!({ "owner": "octo", "repo": "hello", "limit": 5 }),
         account_id: None,
+        account_metadata: Value::Null,
         recipient: Recipient {
             url: "https://hooks.example/v1/webhooks/acme/trg_1".to_owned(),
             secrets: vec!["signing-key-9".into()],
@@ -62,9 +63,11 @@ fn context() -> LifecycleContext {
         external_id: Some("17".to_owned()),
         account: Some(AccountContext {
             kind: "token".to_owned(),
+            id: None,
             credentials: BTreeMap::from([("token".to_owned(), "tok/en+42".into())]),
             metadata: json!({ "shop": "north" }),
         }),
+        provider_app: None,
         base_url: "https://api.acme.example".to_owned(),
         hosts: vec!["api.acme.example".to_owned(), "alt.acme.example:8443".to_owned()],
         state: json!({ "cursor": 3 }),

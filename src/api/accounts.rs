@@ -1,7 +1,5 @@
 //! Linked accounts: credentials for an app, sealed at rest and never shown again.
 
-mod credentials;
-
 use axum::{
     Json,
     extract::State,
@@ -14,13 +12,14 @@ use hearken_engine::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing::error;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::credentials::{check_credentials, check_metadata, credential_fields, seal};
 use super::{
     apps,
     auth::Caller,
+    credentials::{check_credentials, check_metadata},
     extract::{Body, Id, Params},
     idempotency,
     page::{Listing, listing, page},
@@ -28,6 +27,7 @@ use super::{
     projects::check_name,
 };
 use crate::{
+    accounts::credentials::{account_place, of_account, seal},
     clock,
     context::{Context, Shared},
     ids,
@@ -122,12 +122,12 @@ async fn link_account(
     let app = apps::find(&catalogue, &new.app)
         .map_err(|_| Problem::field("/app", format!("there is no app `{}`", new.app)))?;
     let auth = auth_kind(app, &new.kind)?;
-    check_credentials(auth, &new.credentials)?;
-    check_metadata(auth, &new.metadata)?;
+    check_credentials(auth.credentials.as_ref(), &new.credentials)?;
+    check_metadata(auth.metadata.as_ref(), &new.metadata)?;
     let now = clock::now();
     let id = ids::new(ids::ACCOUNT);
     let account = LinkedAccount {
-        credentials: seal(&context, &caller, &id, &new.credentials),
+        credentials: seal(&context.vault, account_place(&id, &caller.project_id), &new.credentials),
         id,
         project_id: caller.project_id.clone(),
         app: new.app.clone(),
@@ -135,6 +135,10 @@ async fn link_account(
         kind: new.kind.clone(),
         metadata: Value::Object(new.metadata.clone()),
         status: "active".to_owned(),
+        status_reason: None,
+        provider_app_id: None,
+        external_id: None,
+        expires_at: None,
         created_at: now,
         updated_at: now,
     };
@@ -217,16 +221,18 @@ async fn change_account(
         check_name(name)?;
     }
     if let Some(credentials) = &change.credentials {
-        check_credentials(auth, credentials)?;
+        check_credentials(auth.credentials.as_ref(), credentials)?;
     }
     if let Some(metadata) = &change.metadata {
-        check_metadata(auth, metadata)?;
+        check_metadata(auth.metadata.as_ref(), metadata)?;
     }
     let patch = AccountPatch {
-        status: change.credentials.as_ref().map(|_| "active".to_owned()),
-        credentials: change.credentials.map(|new| seal(&context, &caller, &id, &new)),
+        credentials: change
+            .credentials
+            .map(|new| seal(&context.vault, account_place(&id, &caller.project_id), &new)),
         name: change.name,
         metadata: change.metadata.map(Value::Object),
+        ..AccountPatch::default()
     };
     let changed =
         context.store.update_account(&caller.project_id, &id, &patch, clock::now()).await?;
@@ -254,6 +260,17 @@ async fn delete_account(
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(unknown())
+    }
+}
+
+/// The names of the credentials an account holds.
+fn credential_fields(context: &Context, account: &LinkedAccount) -> Vec<String> {
+    match of_account(&context.vault, account) {
+        Ok(credentials) => credentials.into_keys().collect(),
+        Err(error) => {
+            error!(account = %account.id, %error, "its credentials do not open");
+            Vec::new()
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use super::problem::ProblemDocument;
     info(title = "Hearken", description = "Triggers on other apps: subscribe, receive, verify, and read events."),
     tags(
         (name = "Apps", description = "What can be listened to."),
+        (name = "Provider apps", description = "What operators registered at providers, for all projects."),
         (name = "Linked accounts", description = "Credentials for apps."),
         (name = "Triggers", description = "What is listened to."),
         (name = "Events", description = "What happened."),

@@ -111,7 +111,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let unknown = || Problem::not_found("there is nothing with this id");
         let Path(id) =
             Path::<String>::from_request_parts(parts, state).await.map_err(|_| unknown())?;
-        let known = [ids::PROJECT, ids::KEY, ids::ACCOUNT, ids::TRIGGER, ids::EVENT, ids::RECEIPT];
+        let known = [
+            ids::PROJECT,
+            ids::KEY,
+            ids::PROVIDER_APP,
+            ids::ACCOUNT,
+            ids::TRIGGER,
+            ids::EVENT,
+            ids::RECEIPT,
+        ];
         if known.iter().any(|prefix| ids::valid(prefix, &id)) {
             Ok(Self(id))
         } else {

@@ -140,6 +140,7 @@ impl Subscriber {
             name: trigger.name.clone(),
             config: trigger.config.clone(),
             account_id: None,
+            account_metadata: Value::Null,
             recipient: Recipient {
                 url: trigger.webhook_url.clone(),
                 secrets: secrets.collect(),

@@ -45,6 +45,7 @@ impl Call {
                     name: trigger.name.clone(),
                     config: trigger.config.clone(),
                     account_id: None,
+                    account_metadata: Value::Null,
                     recipient: Recipient {
                         url: trigger.webhook_url.clone(),
                         secrets: secret.or(shared).into_iter().collect(),
@@ -53,6 +54,7 @@ impl Call {
                 },
                 external_id: trigger.external_id.clone(),
                 account,
+                provider_app: None,
                 hosts: app.allowed_hosts(&base_url),
                 base_url,
                 state: trigger.state.clone(),
@@ -165,6 +167,7 @@ pub(super) fn open_account(
         .collect();
     Ok(AccountContext {
         kind: account.kind.clone(),
+        id: account.external_id.clone(),
         credentials,
         metadata: account.metadata.clone(),
     })

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{Page, Statement, Store, StoreError, model::LinkedAccount};
 
-const COLUMNS: &str =
-    "id, project_id, app, name, kind, credentials, metadata, status, created_at, updated_at";
+const COLUMNS: &str = "id, project_id, app, name, kind, credentials, metadata, status, status_reason, \
+    provider_app_id, external_id, expires_at, created_at, updated_at";
 
 /// What to change of an account; the rest stays.
 #[derive(Debug, Clone, Default)]
@@ -17,8 +17,10 @@ pub struct AccountPatch {
     pub credentials: Option<String>,
     /// New metadata.
     pub metadata: Option<Value>,
-    /// New status.
-    pub status: Option<String>,
+    /// The provider's id of it.
+    pub external_id: Option<String>,
+    /// When its new access token expires; `Some(None)` where it does not.
+    pub expires_at: Option<Option<Micros>>,
 }
 
 impl Store {
@@ -37,6 +39,10 @@ impl Store {
             (&account.credentials).into(),
             (&account.metadata).into(),
             (&account.status).into(),
+            (&account.status_reason).into(),
+            (&account.provider_app_id).into(),
+            (&account.external_id).into(),
+            account.expires_at.into(),
             account.created_at.into(),
             account.updated_at.into(),
         ]]));
@@ -63,7 +69,8 @@ impl Store {
         self.read().rows(select(project).and("app = $", app).page(page)).await
     }
 
-    /// Changes an account; returns it as it is now.
+    /// Changes an account; returns it as it is now. New credentials make it and its triggers
+    /// active again.
     pub async fn update_account(
         &self,
         project: &str,
@@ -74,7 +81,10 @@ impl Store {
         let statement = Statement::new(
             "UPDATE linked_accounts SET name = COALESCE($3, name),
                  credentials = COALESCE($4, credentials), metadata = COALESCE($5, metadata),
-                 status = COALESCE($6, status), updated_at = $7
+                 external_id = COALESCE($6, external_id),
+                 expires_at = CASE WHEN $7 THEN $8 ELSE expires_at END,
+                 status = CASE WHEN $4 IS NULL THEN status ELSE 'active' END,
+                 status_reason = CASE WHEN $4 IS NULL THEN status_reason END, updated_at = $9
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement
@@ -84,9 +94,67 @@ impl Store {
             .bind(&patch.name)
             .bind(&patch.credentials)
             .bind(patch.metadata.as_ref().map(Value::to_string).as_deref())
-            .bind(&patch.status)
+            .bind(&patch.external_id)
+            .bind(patch.expires_at.is_some())
+            .bind(patch.expires_at.flatten())
             .bind(now);
-        self.write().row(statement).await
+        if patch.credentials.is_none() {
+            return self.write().row(statement).await;
+        }
+        let mut transaction = self.write().begin().await?;
+        let changed = transaction.rows(statement).await?.pop();
+        let healed = Statement::new(
+            "UPDATE triggers SET status = 'active', status_reason = NULL, updated_at = $3
+             WHERE project_id = $1 AND linked_account_id = $2 AND status = 'needs_reconnect'",
+        );
+        transaction.run(healed.bind(project).bind(id).bind(now)).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    /// Replaces credentials that were renewed, if they are still what `account` was read with: whoever renewed
+    /// them too late overwrites nothing. Returns whether they were.
+    pub async fn replace_tokens(
+        &self,
+        account: &LinkedAccount,
+        credentials: &str,
+        expires_at: Option<Micros>,
+        now: Micros,
+    ) -> Result<bool, StoreError> {
+        let statement = Statement::new(
+            "UPDATE linked_accounts SET credentials = $4, expires_at = $5, updated_at = $6
+             WHERE project_id = $1 AND id = $2 AND credentials = $3",
+        );
+        let statement = still(statement, account).bind(credentials).bind(expires_at).bind(now);
+        Ok(self.write().run(statement).await? > 0)
+    }
+
+    /// Marks an account, if its credentials are still those that the provider refused, and its
+    /// active triggers. Returns whether they were.
+    pub async fn account_needs_reconnect(
+        &self,
+        account: &LinkedAccount,
+        reason: &str,
+        now: Micros,
+    ) -> Result<bool, StoreError> {
+        let marked = Statement::new(
+            "UPDATE linked_accounts SET status = 'needs_reconnect', status_reason = $4,
+                 updated_at = $5
+             WHERE project_id = $1 AND id = $2 AND credentials = $3 RETURNING id",
+        );
+        let marked = still(marked, account).bind(reason).bind(now);
+        let mut transaction = self.write().begin().await?;
+        if transaction.rows::<(String,)>(marked).await?.is_empty() {
+            return Ok(false);
+        }
+        let triggers = Statement::new(
+            "UPDATE triggers SET status = 'needs_reconnect', status_reason = $3, updated_at = $4
+             WHERE project_id = $1 AND linked_account_id = $2 AND status = 'active'",
+        );
+        let triggers = triggers.bind(&account.project_id).bind(&account.id).bind(reason).bind(now);
+        transaction.run(triggers).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Deletes an account; returns whether there was one.
@@ -100,6 +168,11 @@ impl Store {
         let explanation = "triggers still use this linked account: delete them first";
         deleted.map(|rows| rows > 0).map_err(|error| error.explained(explanation))
     }
+}
+
+/// Binds what names an account whose credentials are as they were read.
+fn still(statement: Statement, account: &LinkedAccount) -> Statement {
+    statement.bind(&account.project_id).bind(&account.id).bind(&account.credentials)
 }
 
 fn select(project: &str) -> Statement {

@@ -1,5 +1,5 @@
-//! Where SQLite and PostgreSQL differ: how they are opened, and how a transaction begins. Every
-//! other statement is the same text on both.
+//! Where SQLite and PostgreSQL differ: how they are opened, how a transaction begins, and how they
+//! tell the time. Every other statement is the same text on both.
 
 use std::{fs, net::IpAddr, path::Path, time::Duration};
 
@@ -106,6 +106,14 @@ impl Pool {
         match self {
             Self::Sqlite(_) => "EXPLAIN QUERY PLAN ",
             Self::Postgres(_) => "EXPLAIN ",
+        }
+    }
+
+    /// The database's own clock in microseconds since 1970: the one that all replicas share.
+    pub(super) fn now(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Self::Postgres(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
         }
     }
 }

@@ -62,10 +62,70 @@ pub struct LinkedAccount {
     pub metadata: Value,
     /// `active` or `needs_reconnect`.
     pub status: String,
+    /// Why it is in that status.
+    pub status_reason: Option<String>,
+    /// The provider app it is linked through.
+    pub provider_app_id: Option<String>,
+    /// The provider's id of it.
+    pub external_id: Option<String>,
+    /// When its access token expires.
+    pub expires_at: Option<Micros>,
     /// Creation time.
     pub created_at: Micros,
     /// Last change.
     pub updated_at: Micros,
+}
+
+/// A provider app: what an operator registered at a provider, for all projects.
+#[derive(Debug, Clone, FromRow)]
+pub struct ProviderApp {
+    /// `pap_…`
+    pub id: String,
+    /// App slug.
+    pub app: String,
+    /// Human name.
+    pub name: String,
+    /// Sealed JSON object of credentials.
+    pub credentials: String,
+    /// What was sealed there before the last change of credentials.
+    pub previous_credentials: Option<String>,
+    /// Until when the former credentials go on verifying deliveries.
+    pub previous_until: Option<Micros>,
+    /// Public facts such as a tenant's domain.
+    #[sqlx(try_from = "JsonText")]
+    pub metadata: Value,
+    /// When the provider last proved it can reach us for it.
+    pub last_proof_at: Option<Micros>,
+    /// Creation time.
+    pub created_at: Micros,
+    /// Last change.
+    pub updated_at: Micros,
+}
+
+/// An authorisation flow that was begun and not yet ended.
+#[derive(Debug, Clone, FromRow)]
+pub struct OAuthFlow {
+    /// SHA-256 of the state that the provider hands back, hex.
+    pub state_hash: String,
+    /// Project the account is linked in.
+    pub project_id: String,
+    /// App slug.
+    pub app: String,
+    /// Provider app whose client asks.
+    pub provider_app_id: String,
+    /// The account to reconnect; a new one where none.
+    pub account_id: Option<String>,
+    /// Name of the new account.
+    pub name: String,
+    /// Public facts of the new account.
+    #[sqlx(try_from = "JsonText")]
+    pub metadata: Value,
+    /// Sealed PKCE verifier.
+    pub verifier: String,
+    /// Where to send the user afterwards.
+    pub return_url: Option<String>,
+    /// When it is too late.
+    pub expires_at: Micros,
 }
 
 /// A trigger.
@@ -100,7 +160,7 @@ pub struct Trigger {
     /// What the script asked to keep.
     #[sqlx(try_from = "JsonText")]
     pub state: Value,
-    /// `registering`, `active`, `paused`, `error`, `expired`.
+    /// `registering`, `active`, `paused`, `needs_reconnect`, `error`, `expired`.
     pub status: String,
     /// Why it is in that status.
     pub status_reason: Option<String>,

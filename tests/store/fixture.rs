@@ -4,7 +4,7 @@ use hearken::{
     ids,
     store::{
         Inbound, Recorded, Store,
-        model::{LinkedAccount, NewEvent, Project, Receipt, Trigger},
+        model::{LinkedAccount, NewEvent, Project, ProviderApp, Receipt, Trigger},
     },
 };
 use hearken_engine::Micros;
@@ -94,6 +94,25 @@ pub(crate) fn account(project: &str) -> LinkedAccount {
         credentials: "v1.sealed".to_owned(),
         metadata: json!({ "domain": "ada.example" }),
         status: "active".to_owned(),
+        status_reason: None,
+        provider_app_id: None,
+        external_id: None,
+        expires_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+pub(crate) fn provider_app() -> ProviderApp {
+    ProviderApp {
+        id: ids::new(ids::PROVIDER_APP),
+        app: "acme".to_owned(),
+        name: "our app".to_owned(),
+        credentials: "v1.one".to_owned(),
+        previous_credentials: None,
+        previous_until: None,
+        metadata: json!({}),
+        last_proof_at: None,
         created_at: NOW,
         updated_at: NOW,
     }

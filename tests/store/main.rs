@@ -9,8 +9,10 @@ mod duplicates;
 mod events;
 mod fixture;
 mod idempotency;
+mod leases;
 mod outage;
 mod plans;
+mod provider_apps;
 mod record;
 mod schema;
 mod tenancy;
@@ -58,5 +60,9 @@ both! {
     idempotency: the_answer_is_given_again, another_request_is_a_mismatch,
         a_failed_request_frees_its_key, old_keys_start_afresh, one_of_many_begins;
     plans: large_tables_are_not_scanned;
+    leases: one_holds_at_a_time, many_race_for_one, an_ended_lease_is_taken_over,
+        a_fence_never_returns;
+    provider_apps: they_change_and_rotate, one_in_use_stays, flows_end_once,
+        renewed_tokens_replace_only_what_they_renew, a_refused_account_takes_its_triggers_along;
     schema: opening_again_changes_nothing, replicas_start_together;
 }

@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 
 use super::{
     compare::{differences, includes},
-    http::{Exchange, Recorded},
+    http::Exchange,
 };
 use crate::{
-    AccountContext, App, Event, Headers, KeyRing, LifecycleContext, LifecycleError, Micros,
-    Outcome, Problem, Received, Recipient, Rejection, Request, TriggerContext,
-    script::{SubscriptionStatus, moment},
+    App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
+    Request, TriggerContext, script::moment,
 };
 
 /// A sample file.
@@ -32,16 +31,18 @@ pub(super) struct Case {
     #[serde(default = "url")]
     url: String,
     #[serde(default)]
-    external_id: Option<String>,
+    pub(super) external_id: Option<String>,
     #[serde(default)]
     request: Delivery,
     #[serde(default)]
     pub(super) call: Option<String>,
     #[serde(default)]
-    account: Option<Account>,
+    pub(super) account: Option<Account>,
     #[serde(default)]
-    http: Vec<Exchange>,
-    expect: Expectation,
+    pub(super) provider_app: Option<ProviderApp>,
+    #[serde(default)]
+    pub(super) http: Vec<Exchange>,
+    pub(super) expect: Expectation,
 }
 
 fn object() -> Value {
@@ -71,18 +72,29 @@ struct Delivery {
 
 /// A linked account.
 #[derive(Debug, Deserialize)]
-struct Account {
-    kind: String,
+pub(super) struct Account {
+    pub(super) kind: String,
     #[serde(default)]
-    credentials: BTreeMap<String, SecretString>,
+    pub(super) id: Option<String>,
     #[serde(default)]
-    metadata: Value,
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    pub(super) metadata: Value,
+}
+
+/// An app registered at the provider.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProviderApp {
+    #[serde(default)]
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    #[serde(default)]
+    pub(super) metadata: Value,
 }
 
 /// What must come of a sample; one of these.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Expectation {
+pub(super) enum Expectation {
     Events(Vec<ExpectedEvent>),
     Rejected(String),
     Ignored(String),
@@ -102,7 +114,7 @@ enum Expectation {
 }
 
 #[derive(Debug, Deserialize)]
-struct ExpectedEvent {
+pub(super) struct ExpectedEvent {
     #[serde(rename = "type")]
     event_type: String,
     id: String,
@@ -187,18 +199,27 @@ impl Case {
         }
     }
 
-    fn context(&self, app: &App) -> TriggerContext {
+    pub(super) fn context(&self, app: &App) -> TriggerContext {
         TriggerContext {
             id: "trg_sample".to_owned(),
             name: self.trigger_name(app),
             config: self.config.clone(),
-            account_id: None,
+            account_id: self.account.as_ref().and_then(|account| account.id.clone()),
+            account_metadata: self.account.as_ref().map_or(Value::Null, |one| one.metadata.clone()),
             recipient: Recipient {
                 url: self.url.clone(),
                 secrets: self.secret.iter().cloned().collect(),
-                facts: Value::Null,
+                facts: self.facts(),
             },
         }
+    }
+
+    /// Public facts of the provider's app and of the account, which wins.
+    fn facts(&self) -> Value {
+        let app = self.provider_app.as_ref().map(|app| &app.metadata);
+        let account = self.account.as_ref().map(|account| &account.metadata);
+        let facts = [app, account].into_iter().flatten().filter_map(Value::as_object).flatten();
+        Value::Object(facts.map(|(name, fact)| (name.clone(), fact.clone())).collect())
     }
 
     fn check_delivery(&self, app: &App) -> Vec<String> {
@@ -283,88 +304,9 @@ impl Case {
         }
         told
     }
-
-    fn check_call(&self, app: &App) -> Vec<String> {
-        let recorded = Recorded::new(&self.http);
-        let result = self.call(app, &recorded);
-        let mut told = recorded.differences();
-        match (&self.expect, result) {
-            (Expectation::Result(part), Ok(result)) => {
-                told.extend(includes("expect.result", part, &result));
-            }
-            (Expectation::Error { kind, status, message }, Err(error)) => {
-                let (found, found_status) = error_facts(&error);
-                told.extend(same("expect.error.kind", kind, found));
-                if let Some(status) = status {
-                    told.extend(same("expect.error.status", &Some(*status), &found_status));
-                }
-                told.extend(contains("expect.error.message", message, &error.to_string()));
-            }
-            (expected, Ok(result)) => {
-                told.push(format!("expect: expected {expected:?}, found the result {result}"));
-            }
-            (_, Err(error)) => told.push(format!("expect: the call failed: {error}")),
-        }
-        told
-    }
-
-    /// Makes the call and puts its result in the form samples are written in.
-    fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
-        let context = LifecycleContext {
-            trigger: self.context(app),
-            external_id: self.external_id.clone(),
-            account: self.account.as_ref().map(|account| AccountContext {
-                kind: account.kind.clone(),
-                credentials: account.credentials.clone(),
-                metadata: account.metadata.clone(),
-            }),
-            hosts: app.allowed_hosts(&base_url),
-            base_url,
-            state: Value::Null,
-        };
-        let script = app.script();
-        match self.call.as_deref().unwrap_or_default() {
-            "register" => script.register(recorded, &context).map(|made| registration(&made)),
-            "renew" => script.renew(recorded, &context).map(|made| registration(&made)),
-            "unregister" => script.unregister(recorded, &context).map(|()| json!({})),
-            "status" => script.status(recorded, &context).map(|status| match status {
-                SubscriptionStatus::Active => json!({ "state": "active" }),
-                SubscriptionStatus::Inactive(reason) => {
-                    json!({ "state": "inactive", "reason": reason })
-                }
-                SubscriptionStatus::Missing => json!({ "state": "missing" }),
-            }),
-            _ => script.list(recorded, &context).map(|listed| {
-                let items = listed.into_iter().map(|one| {
-                    json!({ "external_id": one.external_id, "url": one.url, "active": one.active })
-                });
-                Value::Array(items.collect())
-            }),
-        }
-    }
 }
 
-fn registration(made: &crate::Registration) -> Value {
-    json!({
-        "external_id": made.external_id,
-        "expires_at": made.expires_at,
-        "state": made.state,
-        "has_secret": made.secret.is_some(),
-    })
-}
-
-fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
-    match error {
-        LifecycleError::Provider { status, .. } => ("provider", Some(*status)),
-        LifecycleError::Unreachable(_) => ("unreachable", None),
-        LifecycleError::Timeout { .. } => ("timeout", None),
-        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => ("denied", None),
-        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => ("script", None),
-    }
-}
-
-fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
+pub(super) fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
     at: &str,
     expected: &E,
     found: &F,
@@ -376,7 +318,7 @@ fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
     }
 }
 
-fn contains(at: &str, part: &str, text: &str) -> Vec<String> {
+pub(super) fn contains(at: &str, part: &str, text: &str) -> Vec<String> {
     if text.contains(part) {
         Vec::new()
     } else {

@@ -17,10 +17,11 @@ use crate::Problem;
 const MAX_SOURCE: usize = 64 << 10;
 
 /// The functions the engine calls, with the parameters they take.
-const KNOWN: [(&str, &[&str]); 11] = [
+const KNOWN: [(&str, &[&str]); 12] = [
     ("signature", &[]),
     ("events", &["request", "trigger"]),
     ("challenge", &["request", "trigger"]),
+    ("identify", &["http", "account"]),
     ("register", &["http", "trigger"]),
     ("unregister", &["http", "trigger"]),
     ("status", &["http", "trigger"]),

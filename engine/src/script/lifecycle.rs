@@ -33,6 +33,8 @@ pub struct LifecycleContext {
     pub external_id: Option<String>,
     /// The linked account.
     pub account: Option<AccountContext>,
+    /// The app registered at the provider through which it is linked.
+    pub provider_app: Option<ProviderAppContext>,
     /// The provider's API. Its host may be reached beside [`Self::hosts`], and without encryption
     /// if this is an `http` URL.
     pub base_url: String,
@@ -47,6 +49,19 @@ pub struct LifecycleContext {
 pub struct AccountContext {
     /// Kind.
     pub kind: String,
+    /// The provider's id of it, where it is known.
+    pub id: Option<String>,
+    /// Credentials by field.
+    pub credentials: BTreeMap<String, SecretString>,
+    /// Metadata.
+    pub metadata: Value,
+}
+
+/// The credentials of an app that is registered at the provider.
+#[derive(Debug, Clone)]
+pub struct ProviderAppContext {
+    /// Our id of it (`pap_…`).
+    pub id: String,
     /// Credentials by field.
     pub credentials: BTreeMap<String, SecretString>,
     /// Metadata.
@@ -145,8 +160,7 @@ impl LifecycleError {
     }
 }
 
-/// Calls `function` on a thread of its own, sends its requests from this one, and reads what it
-/// returned with `read`.
+/// Calls a function that takes the trigger.
 pub(super) fn call<T: Send>(
     script: &Script,
     function: &'static str,
@@ -154,16 +168,39 @@ pub(super) fn call<T: Send>(
     context: &LifecycleContext,
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
+    let reach = Reach { client, base_url: &context.base_url, hosts: &context.hosts };
+    call_with(script, function, reach, |known| describe(context, known), read)
+}
+
+/// Whom a call may reach, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'a> {
+    pub(super) client: &'a dyn HttpClient,
+    pub(super) base_url: &'a str,
+    pub(super) hosts: &'a [String],
+}
+
+/// Calls `function` on a thread of its own with what `describe` makes its second argument, sends
+/// its requests from this one, and reads what it returned with `read`.
+pub(super) fn call_with<T: Send>(
+    script: &Script,
+    function: &'static str,
+    reach: Reach<'_>,
+    describe: impl FnOnce(&Known) -> Map + Send,
+    read: fn(&str, Dynamic) -> Result<T, String>,
+) -> Result<T, LifecycleError> {
     if !script.has(function) {
         return Err(LifecycleError::MissingFunction(function));
     }
-    let base_url = Url::parse(&context.base_url)
+    let base_url = Url::parse(reach.base_url)
         .map_err(|error| LifecycleError::Denied(format!("the app's base URL is wrong: {error}")))?;
     let known = Known::default();
     let (sender, requests) = mpsc::channel::<Exchange>();
-    let http = Http::new(sender, &context.hosts, base_url);
+    let http = Http::new(sender, reach.hosts, base_url);
+    let client = reach.client;
     let result = thread::scope(|scope| {
-        let run = || run(script, function, http, describe(context, &known), read);
+        let known = known.clone();
+        let run = move || run(script, function, http, describe(&known), &known, read);
         let worker = thread::Builder::new()
             .name(function.to_owned())
             .stack_size(STACK)
@@ -183,12 +220,12 @@ fn run<T>(
     script: &Script,
     function: &'static str,
     http: Http,
-    trigger: Trigger,
+    described: Map,
+    known: &Known,
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
-    let Trigger { map, known } = trigger;
     let (result, printed) = meter::metered(|| {
-        engine::call(&script.ast, &script.constants, function, (http, map))
+        engine::call(&script.ast, &script.constants, function, (http, described))
             .map(|value| read(&format!("{function}()"), value))
     });
     let printed: Vec<String> = printed.iter().map(|line| known.scrub(line)).collect();
@@ -204,38 +241,52 @@ fn run<T>(
     }
 }
 
-/// The argument `trigger`, and the secrets in it.
-struct Trigger {
-    map: Map,
-    known: Known,
-}
-
-fn describe(context: &LifecycleContext, known: &Known) -> Trigger {
+/// The argument `trigger`.
+fn describe(context: &LifecycleContext, known: &Known) -> Map {
     let mut map = mapping::describe(&context.trigger);
     let secrets = context.trigger.recipient.secrets.iter();
     let mut secrets: Vec<Dynamic> =
         secrets.map(|secret| Dynamic::from(known.secret(secret))).collect();
     secrets.truncate(1);
-    let account = context.account.as_ref().map(|account| {
-        let mut map: Map = account
-            .credentials
-            .iter()
-            .map(|(field, value)| (field.as_str().into(), Dynamic::from(known.secret(value))))
-            .collect();
-        map.insert("kind".into(), account.kind.as_str().into());
-        let metadata = Json::present(account.metadata.clone().into());
-        map.insert("metadata".into(), metadata);
-        map
-    });
+    let account = context.account.as_ref().map(|account| describe_account(account, known));
+    let provider_app = context.provider_app.as_ref();
+    let provider_app = provider_app.map(|app| describe_provider_app(app, known));
     let external_id = context.external_id.as_ref();
     map.extend([
         ("secret".into(), secrets.pop().unwrap_or(Dynamic::UNIT)),
         ("account".into(), account.map_or(Dynamic::UNIT, Dynamic::from)),
+        ("provider_app".into(), provider_app.map_or(Dynamic::UNIT, Dynamic::from)),
         ("external_id".into(), external_id.map_or(Dynamic::UNIT, |id| id.to_owned().into())),
         ("base_url".into(), context.base_url.trim_end_matches('/').into()),
         ("state".into(), Json::present(context.state.clone().into())),
     ]);
-    Trigger { map, known: known.clone() }
+    map
+}
+
+pub(super) fn describe_account(account: &AccountContext, known: &Known) -> Map {
+    let mut map = describe_credentials(&account.credentials, &account.metadata, known);
+    map.insert("kind".into(), account.kind.as_str().into());
+    let id = account.id.clone();
+    map.insert("id".into(), id.map_or(Dynamic::UNIT, Dynamic::from));
+    map
+}
+
+pub(super) fn describe_provider_app(app: &ProviderAppContext, known: &Known) -> Map {
+    let mut map = describe_credentials(&app.credentials, &app.metadata, known);
+    map.insert("id".into(), app.id.as_str().into());
+    map
+}
+
+fn describe_credentials(
+    credentials: &BTreeMap<String, SecretString>,
+    metadata: &Value,
+    known: &Known,
+) -> Map {
+    let secret =
+        |(field, value): (&String, _)| (field.as_str().into(), Dynamic::from(known.secret(value)));
+    let mut map: Map = credentials.iter().map(secret).collect();
+    map.insert("metadata".into(), Json::present(metadata.clone().into()));
+    map
 }
 
 /// What `register` and `renew` return; nothing at all counts as a subscription without an id.

@@ -69,11 +69,20 @@ pub(super) fn events(
 
 /// `trigger`, as far as mapping may know it.
 pub(super) fn describe(trigger: &TriggerContext) -> Map {
+    let account_id = trigger.account_id.clone();
     Map::from([
         ("id".into(), trigger.id.as_str().into()),
         ("name".into(), trigger.name.as_str().into()),
         ("url".into(), trigger.recipient.url.as_str().into()),
         ("config".into(), Json::present(Arc::new(trigger.config.clone()))),
+        (
+            "account".into(),
+            Map::from([
+                ("id".into(), account_id.map_or(Dynamic::UNIT, Dynamic::from)),
+                ("metadata".into(), Json::present(Arc::new(trigger.account_metadata.clone()))),
+            ])
+            .into(),
+        ),
     ])
 }
 

@@ -1,0 +1,127 @@
+//! Samples of calls to the provider: the script's function, run against recorded answers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    case::{Case, Expectation, contains, same},
+    compare::includes,
+    http::Recorded,
+};
+use crate::{
+    AccountContext, App, IdentityContext, LifecycleContext, LifecycleError, ProviderAppContext,
+    script::SubscriptionStatus,
+};
+
+impl Case {
+    /// Makes the call, and says what differed.
+    pub(super) fn check_call(&self, app: &App) -> Vec<String> {
+        let recorded = Recorded::new(&self.http);
+        let result = self.call(app, &recorded);
+        let mut told = recorded.differences();
+        match (&self.expect, result) {
+            (Expectation::Result(part), Ok(result)) => {
+                told.extend(includes("expect.result", part, &result));
+            }
+            (Expectation::Error { kind, status, message }, Err(error)) => {
+                let (found, found_status) = error_facts(&error);
+                told.extend(same("expect.error.kind", kind, found));
+                if let Some(status) = status {
+                    told.extend(same("expect.error.status", &Some(*status), &found_status));
+                }
+                told.extend(contains("expect.error.message", message, &error.to_string()));
+            }
+            (expected, Ok(result)) => {
+                told.push(format!("expect: expected {expected:?}, found the result {result}"));
+            }
+            (_, Err(error)) => told.push(format!("expect: the call failed: {error}")),
+        }
+        told
+    }
+
+    /// Makes the call and puts its result in the form samples are written in.
+    fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
+        let base_url = app.definition.base_url.clone().unwrap_or_default();
+        let account = self.account.as_ref().map(|account| AccountContext {
+            kind: account.kind.clone(),
+            id: account.id.clone(),
+            credentials: account.credentials.clone(),
+            metadata: account.metadata.clone(),
+        });
+        let provider_app = self.provider_app.as_ref().map(|app| ProviderAppContext {
+            id: "pap_sample".to_owned(),
+            credentials: app.credentials.clone(),
+            metadata: app.metadata.clone(),
+        });
+        if self.call.as_deref() == Some("identify") {
+            return identify(app, recorded, account, provider_app);
+        }
+        let context = LifecycleContext {
+            trigger: self.context(app),
+            external_id: self.external_id.clone(),
+            account,
+            provider_app,
+            hosts: app.allowed_hosts(&base_url),
+            base_url,
+            state: Value::Null,
+        };
+        let script = app.script();
+        match self.call.as_deref().unwrap_or_default() {
+            "register" => script.register(recorded, &context).map(|made| registration(&made)),
+            "renew" => script.renew(recorded, &context).map(|made| registration(&made)),
+            "unregister" => script.unregister(recorded, &context).map(|()| json!({})),
+            "status" => script.status(recorded, &context).map(|status| match status {
+                SubscriptionStatus::Active => json!({ "state": "active" }),
+                SubscriptionStatus::Inactive(reason) => {
+                    json!({ "state": "inactive", "reason": reason })
+                }
+                SubscriptionStatus::Missing => json!({ "state": "missing" }),
+            }),
+            _ => script.list(recorded, &context).map(|listed| {
+                let items = listed.into_iter().map(|one| {
+                    json!({ "external_id": one.external_id, "url": one.url, "active": one.active })
+                });
+                Value::Array(items.collect())
+            }),
+        }
+    }
+}
+
+fn identify(
+    app: &App,
+    recorded: &Recorded,
+    account: Option<AccountContext>,
+    provider_app: Option<ProviderAppContext>,
+) -> Result<Value, LifecycleError> {
+    let account = account.unwrap_or(AccountContext {
+        kind: "none".to_owned(),
+        id: None,
+        credentials: BTreeMap::new(),
+        metadata: Value::Null,
+    });
+    let base_url = app.definition.base_url.clone().unwrap_or_default();
+    let hosts = app.allowed_hosts(&base_url);
+    let context = IdentityContext { account, provider_app, base_url, hosts };
+    let identity = app.script().identify(recorded, &context)?;
+    Ok(json!({ "id": identity.id, "name": identity.name, "metadata": identity.metadata }))
+}
+
+fn registration(made: &crate::Registration) -> Value {
+    json!({
+        "external_id": made.external_id,
+        "expires_at": made.expires_at,
+        "state": made.state,
+        "has_secret": made.secret.is_some(),
+    })
+}
+
+fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
+    match error {
+        LifecycleError::Provider { status, .. } => ("provider", Some(*status)),
+        LifecycleError::Unreachable(_) => ("unreachable", None),
+        LifecycleError::Timeout { .. } => ("timeout", None),
+        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => ("denied", None),
+        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => ("script", None),
+    }
+}
