@@ -27,6 +27,8 @@ use crate::{api::problem::Problem, clock, context::Shared, ids, store::Recorded}
 
 /// Seconds after which a provider may try again when the store cannot take an event.
 const RETRY_SECONDS: u64 = 5;
+/// Seconds after which a provider may try again when a public key could not be fetched.
+const KEY_RETRY_SECONDS: u64 = 30;
 
 /// `GET`, `HEAD` and `POST /v1/webhooks/{app}/{trigger_id}`.
 pub async fn receive(
@@ -274,6 +276,15 @@ fn accepted((receipt, recorded): &(String, Recorded)) -> Response {
 
 fn rejection_problem(rejection: &Rejection) -> Problem {
     let status = match rejection {
+        // Not the sender's fault, and worth another attempt.
+        Rejection::KeyUnavailable(_) => {
+            return Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                rejection.code(),
+                rejection.to_string(),
+            )
+            .with_header(header::RETRY_AFTER, KEY_RETRY_SECONDS.to_string());
+        }
         Rejection::UnsupportedContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Rejection::MalformedBody(_) => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNAUTHORIZED,

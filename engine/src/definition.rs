@@ -52,6 +52,16 @@ pub struct Definition {
     pub triggers: Vec<Trigger>,
 }
 
+impl Definition {
+    /// Whether the host of `url`, at the usual port, is one that may be called.
+    pub(crate) fn lists_host_of(&self, url: &str) -> bool {
+        url::Url::parse(url).is_ok_and(|url| {
+            let host = url.host_str().filter(|_| url.port().is_none());
+            host.is_some_and(|host| self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)))
+        })
+    }
+}
+
 /// Where the facts of an app folder come from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

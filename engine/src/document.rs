@@ -24,10 +24,13 @@ impl Document {
     /// never guessed at.
     pub fn parse(verified: &Verified<'_>, ingress: &Ingress) -> Result<Self, Rejection> {
         let request = verified.request();
+        if verified.is_unwrapped() {
+            return Ok(Self::with_body(request, json_body(verified.body())?));
+        }
         let body = match content_type(request, ingress)? {
-            ContentType::Json => json_body(&request.body)?,
-            ContentType::Form => form_body(&request.body, ingress)?,
-            ContentType::Text => Value::String(text_body(&request.body)?.to_owned()),
+            ContentType::Json => json_body(verified.body())?,
+            ContentType::Form => form_body(verified.body(), ingress)?,
+            ContentType::Text => Value::String(text_body(verified.body())?.to_owned()),
         };
         Ok(Self::with_body(request, body))
     }

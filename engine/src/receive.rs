@@ -57,8 +57,7 @@ impl App {
         recipient: &Recipient,
         keys: &KeyRing,
     ) -> Result<Verified<'r>, Rejection> {
-        let by = self.scheme.verify(request, recipient, keys)?;
-        Ok(Verified::new(request, by))
+        self.scheme.verify(request, recipient, keys)
     }
 
     /// Receives one request for one trigger.
@@ -113,18 +112,13 @@ impl App {
                 Outcome::Ignored { reason: "the app's script made no event of it".to_owned() }
             }
             Ok(Mapped::Events(events)) => {
-                Outcome::Events(self.complete(events, kind, verified.request()))
+                Outcome::Events(self.complete(events, kind, verified.body()))
             }
         }
     }
 
     /// Gives events what their script left out: the trigger's type, an id of their own.
-    fn complete(
-        &self,
-        events: Vec<MappedEvent>,
-        kind: &TriggerType,
-        request: &Request,
-    ) -> Vec<Event> {
+    fn complete(&self, events: Vec<MappedEvent>, kind: &TriggerType, body: &[u8]) -> Vec<Event> {
         let several = events.len() > 1;
         let events = events.into_iter().enumerate();
         events
@@ -135,8 +129,8 @@ impl App {
                 ),
                 external_id: match event.id.filter(|id| !id.is_empty()) {
                     Some(id) => bounded(id),
-                    None if several => format!("{}#{index}", hash(&request.body)),
-                    None => hash(&request.body),
+                    None if several => format!("{}#{index}", hash(body)),
+                    None => hash(body),
                 },
                 occurred_at: event.occurred_at,
                 data: event.data,

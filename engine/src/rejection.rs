@@ -32,6 +32,20 @@ pub enum Rejection {
     /// No secret is stored that could verify the request.
     #[error("no secret is known for this trigger")]
     NoSecret,
+    /// A public fact of the recipient that is signed, or that a token must name, is not known.
+    #[error("the linked account or provider app does not say its `{0}`, which is signed")]
+    MissingFact(String),
+    /// The token names a public key that the provider does not publish, or none where there are
+    /// several, or a certificate is not valid at this time.
+    #[error("the signature was made with a key that the provider does not publish")]
+    UnknownKey,
+    /// The public key that could verify the request cannot be fetched now; the sender should try
+    /// again.
+    #[error("the public key cannot be fetched from {0} now")]
+    KeyUnavailable(String),
+    /// A signed token is meant for somebody else, or comes from somebody else.
+    #[error("the token's `{0}` is not the expected one")]
+    WrongClaim(String),
     /// The content type is not one the app declares.
     #[error("the content type `{0}` is not accepted here")]
     UnsupportedContentType(String),
@@ -54,6 +68,10 @@ impl Rejection {
             Self::BadTimestamp(_) => "bad_timestamp",
             Self::Stale { .. } => "stale",
             Self::NoSecret => "no_secret",
+            Self::MissingFact(_) => "missing_fact",
+            Self::UnknownKey => "unknown_key",
+            Self::KeyUnavailable(_) => "key_unavailable",
+            Self::WrongClaim(_) => "wrong_claim",
             Self::UnsupportedContentType(_) => "unsupported_content_type",
             Self::MalformedBody(_) => "malformed_body",
             Self::ScriptFailed(_) => "script_failed",

@@ -87,17 +87,23 @@ pub struct Recipient {
     pub facts: Value,
 }
 
-/// A request whose signature was checked. Only `App::verify` makes one, and only a
+/// A request whose signature was checked. Only a [`Scheme`](crate::Scheme) makes one, and only a
 /// `Verified` can be mapped to events.
 #[derive(Debug)]
 pub struct Verified<'r> {
     request: &'r Request,
     by: &'static str,
+    body: Option<Vec<u8>>,
 }
 
 impl<'r> Verified<'r> {
     pub(crate) fn new(request: &'r Request, by: &'static str) -> Self {
-        Self { request, by }
+        Self { request, by, body: None }
+    }
+
+    /// The same with the body that the signature really vouches for.
+    pub(crate) fn with_body(self, body: Vec<u8>) -> Self {
+        Self { body: Some(body), ..self }
     }
 
     /// The request itself.
@@ -108,6 +114,16 @@ impl<'r> Verified<'r> {
     /// What vouches for it (`hmac-sha256`, `token`, `none`, …), for the receipt.
     pub fn by(&self) -> &'static str {
         self.by
+    }
+
+    /// The body to parse: as it was sent, or what a token or a ciphertext held in its place.
+    pub fn body(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or(&self.request.body)
+    }
+
+    /// Whether the body was a token or a ciphertext, and [`body`](Self::body) is the JSON in it.
+    pub fn is_unwrapped(&self) -> bool {
+        self.body.is_some()
     }
 }
 

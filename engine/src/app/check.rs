@@ -13,6 +13,7 @@ use crate::{
     Filter, Problem, Scheme, Script,
     definition::{Definition, Trigger},
     schema::Schema,
+    signature::SchemeError,
     yaml,
 };
 
@@ -141,13 +142,18 @@ impl Checks<'_> {
                 None
             }
             (false, Some(_)) => Some(Scheme::none()),
-            (true, None) => self.described_scheme(script),
+            (true, None) => self.described_scheme(definition, script),
         }
     }
 
-    fn described_scheme(&mut self, script: &Script) -> Option<Scheme> {
+    fn described_scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
         let described = script.signature().and_then(|description| {
-            Scheme::parse(&description).map_err(|error| {
+            let scheme = Scheme::parse(&description).and_then(|scheme| {
+                let elsewhere = scheme.key_sets().find(|url| !definition.lists_host_of(url));
+                elsewhere.map_or(Ok(()), |url| Err(key_set_elsewhere(url)))?;
+                Ok(scheme)
+            });
+            scheme.map_err(|error| {
                 let (line, column) = self.place_of_function("signature");
                 let mut problem = Problem::new(self.file(SCRIPT), error.message)
                     .at(line, column)
@@ -253,6 +259,16 @@ impl Checks<'_> {
                 self.problems.push(problem.at(error.line(), error.column()));
             })
             .ok()
+    }
+}
+
+/// Keys decide whom the server believes, so they come from where the definition says.
+fn key_set_elsewhere(url: &str) -> SchemeError {
+    let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    SchemeError {
+        field: "public_key".to_owned(),
+        message: format!("the host `{}` is not listed in app.yaml", host.unwrap_or_default()),
+        hint: Some("Add it under `hosts`.".to_owned()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One sample, and running it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -41,7 +41,7 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) provider_app: Option<ProviderApp>,
     #[serde(default)]
-    pub(super) http: Vec<Exchange>,
+    pub(super) http: Arc<[Exchange]>,
     pub(super) expect: Expectation,
 }
 
@@ -170,10 +170,14 @@ impl Case {
 
     /// Receives the delivery.
     pub(super) fn receive(&self, app: &App) -> Result<Received, Rejection> {
+        self.receive_with(app, &KeyRing::new(Arc::new(Recorded::new(&self.http))))
+    }
+
+    fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
         if request.method == "POST" {
-            return app.receive(&request, &trigger, &KeyRing::offline());
+            return app.receive(&request, &trigger, keys);
         }
         let answer = app.answer_unsigned(&request, &trigger.recipient);
         Ok(Received {
@@ -223,7 +227,15 @@ impl Case {
     }
 
     fn check_delivery(&self, app: &App) -> Vec<String> {
-        match (&self.expect, self.receive(app)) {
+        let recorded = Arc::new(Recorded::new(&self.http));
+        let received = self.receive_with(app, &KeyRing::new(recorded.clone()));
+        let mut told = self.compare_delivery(app, received);
+        told.extend(recorded.differences());
+        told
+    }
+
+    fn compare_delivery(&self, app: &App, received: Result<Received, Rejection>) -> Vec<String> {
+        match (&self.expect, received) {
             (Expectation::Rejected(code), Err(rejection)) => {
                 same("expect.rejected", code, rejection.code())
             }

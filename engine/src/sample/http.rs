@@ -1,8 +1,9 @@
-//! A provider made of recorded answers: checks that a script asks what the sample says it asks.
+//! A provider made of recorded answers: checks that a script, or the verification of a signature,
+//! asks what the sample says it asks.
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use secrecy::ExposeSecret;
@@ -43,8 +44,8 @@ struct Answer {
 }
 
 /// Plays exchanges in order.
-pub(super) struct Recorded<'e> {
-    exchanges: &'e [Exchange],
+pub(super) struct Recorded {
+    exchanges: Arc<[Exchange]>,
     progress: Mutex<Progress>,
 }
 
@@ -54,9 +55,9 @@ struct Progress {
     differences: Vec<String>,
 }
 
-impl<'e> Recorded<'e> {
-    pub(super) fn new(exchanges: &'e [Exchange]) -> Self {
-        Self { exchanges, progress: Mutex::default() }
+impl Recorded {
+    pub(super) fn new(exchanges: &Arc<[Exchange]>) -> Self {
+        Self { exchanges: exchanges.clone(), progress: Mutex::default() }
     }
 
     /// What was asked otherwise than recorded, or not at all.
@@ -65,15 +66,13 @@ impl<'e> Recorded<'e> {
         let mut told = std::mem::take(&mut progress.differences);
         for (index, exchange) in self.exchanges.iter().enumerate().skip(progress.played) {
             let ExpectedRequest { method, url, .. } = &exchange.request;
-            told.push(format!(
-                "http[{index}]: expected {method} {url}, but the script did not ask"
-            ));
+            told.push(format!("http[{index}]: expected {method} {url}, but nobody asked"));
         }
         told
     }
 }
 
-impl HttpClient for Recorded<'_> {
+impl HttpClient for Recorded {
     fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let index = progress.played;
