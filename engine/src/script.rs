@@ -18,6 +18,7 @@ mod http;
 mod identity;
 mod json;
 mod json_functions;
+mod later;
 mod lifecycle;
 mod mapping;
 mod meter;
