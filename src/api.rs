@@ -16,6 +16,7 @@ mod page;
 pub mod problem;
 mod projects;
 mod provider_apps;
+mod receipts;
 mod task;
 mod triggers;
 
@@ -36,6 +37,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())
+        .merge(receipts::router())
         .merge(projects::router())
 }
 

@@ -171,6 +171,11 @@ impl Config {
         hide_password(&self.database_url)
     }
 
+    /// Where a provider delivers to a trigger or a provider app.
+    pub fn webhook_url(&self, app: &str, id: &str) -> String {
+        format!("{}/v1/webhooks/{app}/{id}", self.public_url())
+    }
+
     /// The public base URL without a trailing slash.
     pub fn public_url(&self) -> String {
         match &self.public_url {

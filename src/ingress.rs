@@ -3,37 +3,43 @@
 //! One webhook takes eight hops in one direction: limits, look-up, signature, challenge or
 //! mapping, filter, commit, answer. Nothing is answered with 2xx before it is on disk.
 
+mod arrival;
 mod breaker;
+mod handshake;
 mod receipt;
+mod run;
+mod shared;
 mod subscriber;
 
 use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::Body,
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hearken_engine::{App, Headers, KeyRing, Outcome, Received, Rejection, Reply, Request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hearken_engine::{App, KeyRing, Outcome, Received, Rejection, Reply, Request};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use self::receipt::Draft;
-pub use self::subscriber::{Subscriber, Subscribers};
-use crate::{api::problem::Problem, clock, context::Shared, ids, store::Recorded};
+use self::{arrival::Arrived, receipt::Draft, run::Run};
+pub use self::{
+    shared::Door,
+    subscriber::{Subscriber, Subscribers},
+};
+use crate::{api::problem::Problem, context::Shared, ids, store::Recorded};
 
 /// Seconds after which a provider may try again when the store cannot take an event.
 const RETRY_SECONDS: u64 = 5;
 /// Seconds after which a provider may try again when a public key could not be fetched.
 const KEY_RETRY_SECONDS: u64 = 30;
 
-/// `GET`, `HEAD` and `POST /v1/webhooks/{app}/{trigger_id}`.
+/// `GET`, `HEAD` and `POST /v1/webhooks/{app}/{id}`, of a trigger or of a provider app.
 pub async fn receive(
     State(context): State<Shared>,
-    Path((slug, trigger_id)): Path<(String, String)>,
+    Path((slug, id)): Path<(String, String)>,
     method: Method,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
@@ -42,15 +48,15 @@ pub async fn receive(
     let started = Instant::now();
     let catalogue = context.catalogue.snapshot();
     let Some(app) = catalogue.app(&slug) else {
-        return unknown_url(&slug, &trigger_id);
+        return unknown_url(&slug, &id);
     };
-    let answer = match admit(&context, app, &trigger_id, &headers, body).await {
-        Ok((subscriber, body)) => {
-            let request = request(&subscriber, &method, uri.query(), &headers, body);
-            Reception { context: &context, app, subscriber: &subscriber }.take(request).await
-        }
-        Err(answer) => answer,
+    let arrived = Arrived { method: &method, query: uri.query(), headers: &headers, body };
+    let answer = if ids::valid(ids::PROVIDER_APP, &id) {
+        at_door(&context, app, &id, arrived).await
+    } else {
+        at_trigger(&context, app, &id, arrived).await
     };
+    let answer = answer.unwrap_or_else(|refusal| refusal);
     let status = answer.status().as_u16().to_string();
     metrics::counter!("hearken_webhook_requests_total", "app" => slug.clone(), "status" => status)
         .increment(1);
@@ -59,65 +65,31 @@ pub async fn receive(
     answer
 }
 
-/// Finds the trigger and reads the body within the limits, or says why not.
-async fn admit(
+async fn at_trigger(
     context: &Shared,
-    app: &App,
-    trigger_id: &str,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(Arc<Subscriber>, Bytes), Response> {
-    let found = match context.subscribers.find(context, trigger_id).await {
-        Ok(found) => found.filter(|subscriber| subscriber.trigger.app == app.slug),
-        Err(error) => return Err(unavailable(&error)),
-    };
-    let Some(subscriber) = found else {
-        return Err(unknown_url(&app.slug, trigger_id));
-    };
-    if let Err(seconds) = context.subscribers.admit(trigger_id) {
-        return Err(Problem::too_many_requests(seconds).into_response());
-    }
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        let detail = "compressed bodies are not accepted at this URL";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding", detail)
-            .into_response());
-    }
-    let limit = app.definition.ingress.body_limit;
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok((subscriber, collected.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::payload_too_large(limit).into_response())
-        }
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_incomplete",
-            "the body did not arrive in full and in time",
-        )
-        .into_response()),
-    }
+    app: &Arc<App>,
+    id: &str,
+    arrived: Arrived<'_>,
+) -> Result<Response, Response> {
+    let found = context.subscribers.find(context, id).await.map_err(|error| unavailable(&error))?;
+    let subscriber = found
+        .filter(|subscriber| subscriber.trigger.app == app.slug && !app.has_shared_url())
+        .ok_or_else(|| unknown_url(&app.slug, id))?;
+    let request = arrived.read(context, app, id, &subscriber.trigger.webhook_url).await?;
+    Ok(Reception { context, app, subscriber: &subscriber }.take(request).await)
 }
 
-/// The request as the engine sees it. Its URL is the one registered at the provider, never what
-/// a `Host` header claims.
-fn request(
-    subscriber: &Subscriber,
-    method: &Method,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> Request {
-    let base = &subscriber.trigger.webhook_url;
-    let pairs = query.unwrap_or_default();
-    Request {
-        method: method.as_str().to_owned(),
-        url: query.map_or_else(|| base.clone(), |query| format!("{base}?{query}")),
-        query: url::form_urlencoded::parse(pairs.as_bytes()).into_owned().collect(),
-        headers: Headers::new(headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })),
-        body: body.into(),
-        received_at: clock::now(),
-    }
+async fn at_door(
+    context: &Shared,
+    app: &Arc<App>,
+    id: &str,
+    arrived: Arrived<'_>,
+) -> Result<Response, Response> {
+    let found =
+        context.subscribers.door(context, app, id).await.map_err(|error| unavailable(&error))?;
+    let door = found.filter(|_| app.has_shared_url()).ok_or_else(|| unknown_url(&app.slug, id))?;
+    let request = arrived.read(context, app, id, &door.recipient.url).await?;
+    Ok(shared::Reception { context, app, door: &door }.take(request).await)
 }
 
 /// One request on its way through, with what it is held against.
@@ -130,73 +102,61 @@ struct Reception<'a> {
 impl Reception<'_> {
     async fn take(&self, request: Request) -> Response {
         let draft = Draft::new(self.app, self.subscriber, &request);
+        let recipient = &self.subscriber.context.recipient;
+        if let Some(answer) = self.app.answer_unsigned(&request, recipient) {
+            return self.shake_hands(draft, answer).await;
+        }
         if request.method != "POST" {
-            return self.answer_probe(&request, draft).await;
+            return no_delivery(&request);
         }
         match self.run_engine(request).await {
             (Ok(Received { verified_by, outcome }), request) => {
                 self.settle(draft.verified(verified_by), outcome, request).await
             }
+            (Err(Rejection::NoSecret), request) if self.app.hands_over_secret() => {
+                self.try_again(draft, request).await
+            }
             (Err(rejection), _) => self.reject(draft, &rejection).await,
         }
     }
 
-    /// Scripts use the processor for as long as their limits allow, so they run on threads that
-    /// may be blocked, as many at once as there are cores.
+    /// A provider may deliver right after it handed over the secret, and to another replica: what
+    /// the cache has of the trigger may be older.
+    async fn try_again(&self, draft: Draft, request: Request) -> Response {
+        let id = &self.subscriber.trigger.id;
+        self.context.subscribers.forget(id).await;
+        let subscriber = match self.context.subscribers.find(self.context, id).await {
+            Ok(found) => found.filter(|found| !found.context.recipient.secrets.is_empty()),
+            Err(error) => return unavailable(&error),
+        };
+        let Some(subscriber) = subscriber else {
+            return self.reject(draft, &Rejection::NoSecret).await;
+        };
+        let again = Reception { subscriber: &subscriber, ..*self };
+        match again.run_engine(request).await {
+            (Ok(Received { verified_by, outcome }), request) => {
+                again.settle(draft.verified(verified_by), outcome, request).await
+            }
+            (Err(rejection), _) => again.reject(draft, &rejection).await,
+        }
+    }
+
     async fn run_engine(&self, request: Request) -> (Result<Received, Rejection>, Request) {
         let (app, subscriber) = (self.app.clone(), self.subscriber.clone());
         let keys = self.context.key_ring.clone();
-        let subscribers = &self.context.subscribers;
-        let script = format!("{}@{}", app.slug, app.version);
-        let off_for = subscribers.breaker.off_for(&script);
-        let turn = subscribers.turn().await;
-        let run = move || {
-            // Held to the end of the run, also when the sender has hung up meanwhile.
-            let _turn = turn;
+        let run = Run { context: self.context, app: self.app };
+        run.engine(move |off_for| {
             let received = match off_for {
                 Some(seconds) => verify_only(&app, &request, &subscriber, &keys, seconds),
                 None => app.receive(&request, &subscriber.context, &keys),
             };
-            (received, request)
-        };
-        match tokio::task::spawn_blocking(run).await {
-            Ok((received, request)) => {
-                let exhausted = matches!(
-                    &received,
-                    Ok(Received { outcome: Outcome::Failed { exhausted: true, .. }, .. })
-                );
-                if off_for.is_none() && subscribers.breaker.note(&script, exhausted) {
-                    error!(app = %self.app.slug,
-                        "the script used up its limits again and again; it is switched off for a while");
-                }
-                (received, request)
-            }
-            Err(panic) => {
-                error!(app = %self.app.slug, %panic, "the engine panicked; please report this");
-                std::panic::resume_unwind(panic.into_panic())
-            }
-        }
-    }
-
-    /// `GET` and `HEAD`: a provider that asks whether this URL is alive or ours.
-    async fn answer_probe(&self, request: &Request, draft: Draft) -> Response {
-        if let Some((kind, reply)) =
-            self.app.answer_unsigned(request, &self.subscriber.context.recipient)
-        {
-            let status = reply.status;
-            let draft = draft.outcome("challenge", Some(kind.to_owned())).answered(status);
-            return self.commit(draft, |_| reply_response(reply)).await;
-        }
-        if request.method == "HEAD" {
-            return StatusCode::OK.into_response();
-        }
-        Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "post_expected",
-            "this URL receives webhooks by POST",
-        )
-        .with_header(header::ALLOW, "POST, HEAD")
-        .into_response()
+            let exhausted = matches!(
+                &received,
+                Ok(Received { outcome: Outcome::Failed { exhausted: true, .. }, .. })
+            );
+            ((received, request), exhausted)
+        })
+        .await
     }
 
     async fn reject(&self, draft: Draft, rejection: &Rejection) -> Response {
@@ -204,7 +164,7 @@ impl Reception<'_> {
         metrics::counter!("hearken_webhooks_rejected_total",
             "app" => self.app.slug.clone(), "reason" => rejection.code())
         .increment(1);
-        if !self.context.subscribers.may_note_rejection(&self.subscriber.trigger.id) {
+        if !self.context.subscribers.may_note_unverified(&self.subscriber.trigger.id) {
             return problem.into_response();
         }
         let draft = draft
@@ -217,11 +177,7 @@ impl Reception<'_> {
     /// Records what came of a verified request, and answers once it is on disk.
     async fn settle(&self, draft: Draft, outcome: Outcome, request: Request) -> Response {
         let draft = match outcome {
-            Outcome::Challenge { kind, reply } => {
-                let draft =
-                    draft.outcome("challenge", Some(kind.to_owned())).answered(reply.status);
-                return self.commit(draft, |_| reply_response(reply)).await;
-            }
+            Outcome::Challenge(answer) => return self.shake_hands(draft, answer).await,
             Outcome::Ignored { reason } => draft.outcome("ignored", Some(reason)),
             Outcome::Failed { reason, .. } => {
                 warn!(app = %self.app.slug, trigger = %self.subscriber.trigger.id, reason,
@@ -231,9 +187,18 @@ impl Reception<'_> {
             Outcome::Events(_) if self.subscriber.trigger.status == "paused" => {
                 draft.outcome("ignored", Some("the trigger is paused".to_owned()))
             }
-            Outcome::Events(events) => draft.events(self.subscriber, events, request),
+            Outcome::Events(events) => {
+                let draft = draft.events(self.subscriber, events, request.received_at);
+                if draft.has_events() { draft.body(request.body) } else { draft }
+            }
         };
-        self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await
+        match &self.app.definition.ingress.acknowledge {
+            None => self.commit(draft.answered(StatusCode::ACCEPTED.as_u16()), accepted).await,
+            Some(wanted) => {
+                let draft = draft.answered(wanted.status);
+                self.commit(draft, |_| reply_response(wanted.reply())).await
+            }
+        }
     }
 
     async fn commit(
@@ -259,9 +224,13 @@ fn verify_only(
     seconds: u64,
 ) -> Result<Received, Rejection> {
     let verified_by = app.verify(request, &subscriber.context.recipient, keys)?.by();
+    Ok(Received { verified_by, outcome: switched_off(seconds) })
+}
+
+fn switched_off(seconds: u64) -> Outcome {
     let reason =
         format!("the app's script overran its limits and is switched off for {seconds} s more");
-    Ok(Received { verified_by, outcome: Outcome::Failed { reason, exhausted: false } })
+    Outcome::Failed { reason, exhausted: false }
 }
 
 /// What the sender hears of an accepted request: which events it became, old ones included.
@@ -272,6 +241,18 @@ fn accepted((receipt, recorded): &(String, Recorded)) -> Response {
         "duplicates": recorded.duplicates,
     });
     (StatusCode::ACCEPTED, Json(body)).into_response()
+}
+
+/// The answer to `HEAD`, by which providers ask whether anybody is there, and to a `GET` that no
+/// handshake answers.
+fn no_delivery(request: &Request) -> Response {
+    if request.method == "HEAD" {
+        return StatusCode::OK.into_response();
+    }
+    let detail = "this URL receives webhooks by POST";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "post_expected", detail)
+        .with_header(header::ALLOW, "POST, HEAD")
+        .into_response()
 }
 
 fn rejection_problem(rejection: &Rejection) -> Problem {
@@ -285,8 +266,12 @@ fn rejection_problem(rejection: &Rejection) -> Problem {
             )
             .with_header(header::RETRY_AFTER, KEY_RETRY_SECONDS.to_string());
         }
-        Rejection::UnsupportedContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Rejection::UnsupportedContentType(_) | Rejection::UnsupportedEncoding(_) => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Rejection::MalformedBody(_) => StatusCode::BAD_REQUEST,
+        Rejection::UrlNotAllowed(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::UNAUTHORIZED,
     };
     Problem::new(status, rejection.code(), rejection.to_string())
@@ -304,9 +289,9 @@ fn reply_response(reply: Reply) -> Response {
 }
 
 /// Nobody owns a receipt for a URL without a trigger, so the log has to tell the operator.
-fn unknown_url(slug: &str, trigger_id: &str) -> Response {
-    let known_form = ids::valid(ids::TRIGGER, trigger_id);
-    info!(app = ?slug, trigger = ?trigger_id, known_form, "a webhook came for no trigger");
+fn unknown_url(slug: &str, id: &str) -> Response {
+    let known_form = ids::valid(ids::TRIGGER, id) || ids::valid(ids::PROVIDER_APP, id);
+    info!(app = ?slug, ?id, known_form, "a webhook came for no trigger");
     metrics::counter!("hearken_webhooks_unknown_total").increment(1);
     Problem::not_found("no trigger receives at this URL").into_response()
 }

@@ -7,6 +7,7 @@
 
 mod call;
 mod refusal;
+mod secret;
 mod undo;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
@@ -19,12 +20,16 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
-pub use self::undo::sweep_abandoned;
 use self::{
-    call::{Call, secret_place},
+    call::Call,
     refusal::{gone, may_have_worked, problem},
     undo::{remove_doubtful, undo},
 };
+pub(crate) use self::{
+    call::destination,
+    secret::{keep_handed_over, secret_place},
+};
+pub use self::{secret::shown_secret, undo::sweep_abandoned};
 use crate::{
     api::problem::Problem,
     clock,
@@ -122,6 +127,7 @@ pub async fn reconfigure(
         }
         return Err(put_back(context, &old, &old, &trigger, &error).await);
     }
+    forget_handed_over(context, &new, &trigger).await?;
     match new.register().await {
         Ok(registration) => {
             let (project, now) = (&trigger.project_id, clock::now());
@@ -130,6 +136,20 @@ pub async fn reconfigure(
         }
         Err(error) => Err(put_back(context, &old, &new, &trigger, &error).await),
     }
+}
+
+/// Where the provider hands over a new secret with every subscription, the old one must make room
+/// for it: nothing unsigned may replace a secret that is in use.
+async fn forget_handed_over(
+    context: &Context,
+    call: &Call,
+    trigger: &Trigger,
+) -> Result<(), Problem> {
+    if call.app.hands_over_secret() {
+        context.store.clear_secret(&trigger.project_id, &trigger.id, clock::now()).await?;
+        context.subscribers.forget(&trigger.id).await;
+    }
+    Ok(())
 }
 
 /// Restores the old subscription after a call of `failed` did not succeed, or marks the trigger as
@@ -143,6 +163,9 @@ async fn put_back(
 ) -> Problem {
     let problem = problem(failed, error);
     remove_doubtful(failed, trigger, error).await;
+    if let Err(error) = forget_handed_over(context, old, trigger).await {
+        error!(trigger = %trigger.id, ?error, "its secret could not be forgotten");
+    }
     let restored = match old.register().await {
         Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
         Err(error) => {
@@ -202,10 +225,9 @@ async fn registered(
     trigger: &Trigger,
     registration: Registration,
 ) -> Result<Trigger, Problem> {
-    let sealed = registration
-        .secret
-        .map(|secret| context.vault.seal(secret_place(trigger), &secret))
-        .or_else(|| trigger.secret.clone());
+    // One that arrived in a handshake meanwhile is on the row, and stays there.
+    let sealed =
+        registration.secret.map(|secret| context.vault.seal(secret_place(trigger), &secret));
     let registered = Registered {
         external_id: registration.external_id.clone(),
         secret: sealed,
@@ -289,6 +311,8 @@ fn new_row(
         expires_at: None,
         created_at: now,
         updated_at: now,
+        subscription_owner: None,
+        subscription_key: None,
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
     let verifies = made.clone().or_else(|| account_secret(app, account?));

@@ -18,7 +18,7 @@ const SHIPPED: [&str; 2] = ["engine/src", "src"];
 const ALL: [&str; 5] = ["engine/src", "engine/tests", "src", "tests", "benches"];
 
 /// Which part alone may name which library: exchanging one is then a matter of that part.
-const DOORS: [(&str, &[&str]); 8] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("reqwest", &["src/egress.rs", "src/egress/"]),
     ("sqlx", &["src/store.rs", "src/store/"]),
     ("rhai", &["engine/src/script.rs", "engine/src/script/"]),
@@ -26,6 +26,9 @@ const DOORS: [(&str, &[&str]); 8] = [
     ("jsonschema", &["engine/src/schema.rs"]),
     ("jsonpath_rust", &["engine/src/filter.rs", "engine/src/filter/"]),
     ("serde_yaml", &["engine/src/yaml.rs"]),
+    ("flate2", &["engine/src/document/gzip.rs"]),
+    ("multer", &["engine/src/document/multipart.rs"]),
+    ("quick_xml", &["engine/src/document/xml.rs"]),
     ("clap_complete", &["src/cli.rs"]),
 ];
 

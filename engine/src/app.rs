@@ -10,7 +10,8 @@ use serde_json::Value;
 pub(crate) use self::folder::{Folder, read_text};
 use crate::{
     Filter, Problem, Scheme, Script,
-    definition::Definition,
+    definition::{Definition, IngressScope},
+    route::Routes,
     schema::{Schema, Violation},
 };
 
@@ -29,6 +30,7 @@ pub struct App {
     /// Changes when any file of the folder that is read changes.
     pub(crate) fingerprint: String,
     pub(crate) scheme: Scheme,
+    pub(crate) routes: Routes,
     pub(crate) script: Script,
     pub(crate) triggers: Vec<TriggerType>,
 }
@@ -72,6 +74,11 @@ impl App {
     /// All trigger types, in the order of the definition.
     pub fn triggers(&self) -> &[TriggerType] {
         &self.triggers
+    }
+
+    /// Whether the app registered at the provider has one URL for all accounts.
+    pub fn has_shared_url(&self) -> bool {
+        self.definition.ingress.scope == IngressScope::App
     }
 
     /// How deliveries are signed.

@@ -1,12 +1,17 @@
 //! Handshakes: requests by which a provider asks whether a URL is alive, or ours. Declared in the
 //! definition, answered here, so that no app needs a script for them.
 
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use sha2::Sha256;
+mod answer;
+mod check;
+mod host;
+mod template;
 
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(crate) use self::check::mistakes;
+use self::{host::HostPattern, template::Template};
 use crate::{Filter, Reply, document::Document, signature::Encoding};
 
 /// A declared handshake.
@@ -17,23 +22,32 @@ pub enum Challenge {
     Ping {
         /// Which requests it is.
         when: When,
+        /// The answer; 200 "ok" unless told.
+        #[serde(default)]
+        reply: PingReply,
         /// Whether the request is signed like a delivery.
         #[serde(default = "yes")]
         signed: bool,
     },
-    /// `GET` with a value in the query that is sent back as text.
+    /// A value in the query that is sent back, whatever the method.
     QueryEcho {
         /// Query parameter that holds the value.
         parameter: String,
-        /// Query parameter that must equal one of the trigger's secrets.
+        /// Query parameter that must equal one of the recipient's secrets.
         #[serde(default)]
         token_parameter: Option<String>,
+        /// Public fact of the provider's app or of the account that it must equal instead.
+        #[serde(default)]
+        token_fact: Option<String>,
+        /// Member of the JSON answer that carries the value; plain text where absent.
+        #[serde(default)]
+        reply_field: Option<String>,
     },
     /// A JSON body with a value that is sent back.
     JsonEcho {
         /// Which requests it is.
         when: When,
-        /// Member of the body that holds the value.
+        /// Where the value is in the body: a member, or a JSON pointer.
         field: String,
         /// Member of the JSON answer that carries it; plain text where absent.
         #[serde(default)]
@@ -49,19 +63,35 @@ pub enum Challenge {
         /// The answer's header field, where it has another name.
         #[serde(default)]
         reply_header: Option<String>,
-    },
-    /// A value that is sent back with its HMAC-SHA256 under the trigger's newest secret.
-    HmacEcho {
-        /// Which requests it is.
+        /// Member of a JSON answer that carries it instead.
+        #[serde(default)]
+        reply_field: Option<String>,
+        /// Whether its value becomes the trigger's secret.
+        #[serde(default)]
+        store: Option<Store>,
+        /// Which requests it is; all that have the field unless told.
+        #[serde(default)]
         when: When,
-        /// Where the value is: a member of the body, or of the query for `GET`.
+    },
+    /// A value that is sent back together with a proof that we know the secret.
+    HmacEcho {
+        /// Which requests it is; all that have the value unless told.
+        #[serde(default)]
+        when: When,
+        /// Where the value is in the body, or in the query for `GET`: a member, or a JSON pointer.
         field: String,
         /// Member of the JSON answer for the value itself, where it is sent back.
         #[serde(default)]
         reply_field: Option<String>,
-        /// Member of the JSON answer for the HMAC.
+        /// Member of the JSON answer for the proof.
         reply_hmac_field: String,
-        /// How the HMAC is written.
+        /// What is proved over; the value itself unless told.
+        #[serde(default)]
+        message: Template,
+        /// How.
+        #[serde(default)]
+        algorithm: Proof,
+        /// How the proof is written.
         #[serde(default)]
         encoding: Encoding,
         /// Text before it.
@@ -71,15 +101,108 @@ pub enum Challenge {
         #[serde(default = "yes")]
         signed: bool,
     },
+    /// A signed delivery with a URL that has to be called before it is answered.
+    ConfirmUrl {
+        /// Which requests it is.
+        when: When,
+        /// Where the URL is in the body: a member, or a JSON pointer.
+        field: String,
+        /// The hosts it may be on; `*` stands for one label of a name or a part of one.
+        hosts: Vec<HostPattern>,
+    },
+    /// A first, unsigned request that hands over the secret which signs the later ones.
+    Capture {
+        /// Which requests it is; all that have the field unless told.
+        #[serde(default)]
+        when: When,
+        /// Where the secret is in the body: a member, or a JSON pointer.
+        field: String,
+    },
+    /// A request by which the provider only looks whether somebody answers.
+    Probe {
+        /// Its methods.
+        methods: Vec<ProbeMethod>,
+    },
+}
+
+/// The answer to a ping.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PingReply {
+    /// HTTP status, 2xx; 200 unless told.
+    pub status: Option<u16>,
+    /// JSON body.
+    pub json: Option<Value>,
+}
+
+/// What a handed over value is kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// The trigger's secret.
+    Secret,
+}
+
+/// How knowledge of the secret is proved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// HMAC-SHA256 of the message under the newest secret.
+    #[default]
+    Hmac,
+    /// SHA-256 of the message, in which the secret stands itself.
+    Digest,
+}
+
+/// A method that a probe may have. `HEAD` is always answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ProbeMethod {
+    /// `GET`.
+    Get,
+    /// `HEAD`.
+    Head,
 }
 
 fn yes() -> bool {
     true
 }
 
+/// The answer to a handshake, and what has to be done before it is given.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Kind of handshake.
+    pub kind: &'static str,
+    /// The answer.
+    pub reply: Reply,
+    /// What has to be done first.
+    pub duty: Option<Duty>,
+}
+
+/// What has to be done before a handshake is answered.
+#[derive(Debug, Clone)]
+pub enum Duty {
+    /// Keep a secret that the provider handed over as the trigger's, if that has none.
+    KeepSecret {
+        /// The secret.
+        secret: SecretString,
+        /// Whether it counts only as long as nothing was verified; otherwise one that arrives
+        /// while the trigger is being registered takes the place of an older one.
+        first_only: bool,
+    },
+    /// Call this URL with `GET`, and answer only if that gives 2xx.
+    CallUrl(String),
+}
+
 /// A filter over the request document that tells a handshake from a delivery.
 #[derive(Debug, Clone)]
 pub struct When(Filter);
+
+impl Default for When {
+    fn default() -> Self {
+        Self(Filter::everything())
+    }
+}
 
 impl<'de> Deserialize<'de> for When {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -101,76 +224,26 @@ impl Challenge {
             Self::Ping { signed, .. }
             | Self::JsonEcho { signed, .. }
             | Self::HmacEcho { signed, .. } => *signed,
-            Self::QueryEcho { .. } | Self::HeaderEcho { .. } => false,
+            Self::ConfirmUrl { .. } => true,
+            Self::QueryEcho { .. }
+            | Self::HeaderEcho { .. }
+            | Self::Capture { .. }
+            | Self::Probe { .. } => false,
         }
     }
 
-    /// The answer, if the request is this handshake.
-    pub(crate) fn answer(
-        &self,
-        document: &Document,
-        secrets: &[SecretString],
-    ) -> Option<(&'static str, Reply)> {
-        let root = document.root();
+    /// The header field (lower case) in which it hands over a secret.
+    pub(crate) fn secret_header(&self) -> Option<String> {
         match self {
-            Self::Ping { when, .. } => when.holds(document).then(|| ("ping", text("ok"))),
-            Self::QueryEcho { parameter, token_parameter } => {
-                let value = root["query"].get(parameter)?.as_str()?;
-                if let Some(token) = token_parameter {
-                    let given = root["query"].get(token)?.as_str()?;
-                    crate::signature::one_of(given.as_bytes(), secrets).then_some(())?;
-                }
-                Some(("query_echo", text(value)))
+            Self::HeaderEcho { header, store: Some(Store::Secret), .. } => {
+                Some(header.to_ascii_lowercase())
             }
-            Self::JsonEcho { when, field, reply_field, .. } => {
-                let value = when.holds(document).then(|| document.body().get(field))??;
-                let plain = value.as_str().unwrap_or_default();
-                let reply = reply_field
-                    .as_ref()
-                    .map_or_else(|| text(plain), |name| json_reply(&json!({ name: value })));
-                Some(("json_echo", reply))
-            }
-            Self::HeaderEcho { header, reply_header } => {
-                let value = root["headers"].get(header.to_ascii_lowercase())?.as_str()?;
-                let mut reply = text("");
-                let name = reply_header.as_ref().unwrap_or(header);
-                reply.headers.push((name.clone(), value.to_owned()));
-                Some(("header_echo", reply))
-            }
-            Self::HmacEcho {
-                when, field, reply_field, reply_hmac_field, encoding, prefix, ..
-            } => {
-                let from = if root["method"] == "GET" { &root["query"] } else { document.body() };
-                let value = when.holds(document).then(|| from.get(field)?.as_str())??;
-                let mac = encoding.encode(&hmac(secrets.first()?, value));
-                let mut answer = Map::new();
-                if let Some(name) = reply_field {
-                    answer.insert(name.clone(), value.into());
-                }
-                answer.insert(reply_hmac_field.clone(), format!("{prefix}{mac}").into());
-                Some(("hmac_echo", json_reply(&Value::Object(answer))))
-            }
+            _ => None,
         }
     }
-}
 
-fn hmac(secret: &SecretString, value: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
-        .expect("HMAC takes a key of any length");
-    mac.update(value.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-/// A sender chooses what is echoed, so it is never sent as a page.
-fn text(body: &str) -> Reply {
-    reply("text/plain; charset=utf-8", body.as_bytes().to_vec())
-}
-
-fn json_reply(body: &Value) -> Reply {
-    reply("application/json", body.to_string().into_bytes())
-}
-
-fn reply(content_type: &str, body: Vec<u8>) -> Reply {
-    let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-    Reply { status: 200, headers, body }
+    /// Whether the provider hands over the trigger's secret by it.
+    pub(crate) fn hands_over_secret(&self) -> bool {
+        matches!(self, Self::Capture { .. }) || self.secret_header().is_some()
+    }
 }

@@ -1,11 +1,16 @@
 //! What `app.yaml` says, as plain data. Its form is described by `schemas/app.schema.json`, which
 //! is checked first, so that every mistake is told with its place.
 
+mod ingress;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::ingress::{
+    Acknowledgement, Compression, ContentType, Ingress, IngressScope, PlainText,
+};
 use crate::challenge::Challenge;
 
 /// An app's definition.
@@ -264,58 +269,6 @@ pub enum SecretEncoding {
     Base64,
     /// URL-safe base64 without padding.
     Base64Url,
-}
-
-/// How deliveries arrive.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Ingress {
-    /// Whose URL requests arrive at.
-    pub scope: IngressScope,
-    /// For the scope `app`: each a JSONPath over the request document of the provider's ids of the
-    /// accounts it is about; the first path that finds any counts.
-    pub route: Vec<String>,
-    /// Accepted body formats.
-    pub content_types: Vec<ContentType>,
-    /// The form field that holds the JSON payload; without it a form is an object of its fields.
-    pub form_field: Option<String>,
-    /// Largest accepted body in bytes.
-    pub body_limit: usize,
-}
-
-impl Default for Ingress {
-    fn default() -> Self {
-        Self {
-            scope: IngressScope::Trigger,
-            route: Vec::new(),
-            content_types: vec![ContentType::Json],
-            form_field: None,
-            body_limit: 1 << 20,
-        }
-    }
-}
-
-/// Whose URL requests arrive at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IngressScope {
-    /// Each trigger has its own.
-    #[default]
-    Trigger,
-    /// The provider's app has one for all accounts.
-    App,
-}
-
-/// A body format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContentType {
-    /// `application/json` and any `+json`.
-    Json,
-    /// `application/x-www-form-urlencoded`.
-    Form,
-    /// `text/plain`.
-    Text,
 }
 
 /// A trigger type as defined.

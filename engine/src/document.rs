@@ -1,13 +1,19 @@
 //! The request document: what matching, filtering and mapping see of a verified request.
 
+mod body;
+mod gzip;
+mod multipart;
+mod xml;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::{
-    Rejection, Request, Verified,
-    definition::{ContentType, Ingress},
-};
+use crate::{Rejection, Request, Verified, definition::Ingress};
+
+/// Largest body that is read before its request was verified, in bytes, packed or not: what
+/// providers send in handshakes is small.
+const HANDSHAKE_BYTES: usize = 64 << 10;
 
 /// A parsed request: `{ method, query, headers, body }`, names of headers in lower case. Cheap
 /// to clone.
@@ -24,20 +30,22 @@ impl Document {
     /// never guessed at.
     pub fn parse(verified: &Verified<'_>, ingress: &Ingress) -> Result<Self, Rejection> {
         let request = verified.request();
-        if verified.is_unwrapped() {
-            return Ok(Self::with_body(request, json_body(verified.body())?));
-        }
-        let body = match content_type(request, ingress)? {
-            ContentType::Json => json_body(verified.body())?,
-            ContentType::Form => form_body(verified.body(), ingress)?,
-            ContentType::Text => Value::String(text_body(verified.body())?.to_owned()),
+        let body = if verified.is_unwrapped() {
+            body::json(verified.body())?
+        } else {
+            body::parse(request, verified.body(), ingress, ingress.body_limit)?
         };
         Ok(Self::with_body(request, body))
     }
 
-    /// The document of a request whose body is not looked at.
-    pub(crate) fn bodiless(request: &Request) -> Self {
-        Self::with_body(request, Value::Null)
+    /// The document of a request that nothing vouches for yet: only to see whether it is a
+    /// handshake that is not signed. A body that cannot be read, or is too large to be one, is
+    /// null.
+    pub(crate) fn unverified(request: &Request, ingress: &Ingress) -> Self {
+        let limit = ingress.body_limit.min(HANDSHAKE_BYTES);
+        let small = !request.body.is_empty() && request.body.len() <= limit;
+        let body = small.then(|| body::parse(request, &request.body, ingress, limit).ok());
+        Self::with_body(request, body.flatten().unwrap_or_default())
     }
 
     /// `{ method, query, headers, body }`.
@@ -77,48 +85,4 @@ fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
         }
     }
     Value::Object(object)
-}
-
-/// The declared content type, which must be one the app lists. An app that only knows JSON takes
-/// a missing one for JSON, because some providers send none.
-fn content_type(request: &Request, ingress: &Ingress) -> Result<ContentType, Rejection> {
-    let unsupported = |text: &str| Err(Rejection::UnsupportedContentType(text.to_owned()));
-    let mut declared = request.headers.all("content-type");
-    let declared = match (declared.next(), declared.next()) {
-        (Some(one), None) => one,
-        (Some(_), Some(_)) => return unsupported("several at once"),
-        (None, _) if ingress.content_types == [ContentType::Json] => return Ok(ContentType::Json),
-        (None, _) => return unsupported("none"),
-    };
-    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let known = match essence.as_str() {
-        "application/x-www-form-urlencoded" => ContentType::Form,
-        "text/plain" => ContentType::Text,
-        "application/json" => ContentType::Json,
-        json if json.starts_with("application/") && json.ends_with("+json") => ContentType::Json,
-        _ => return unsupported(declared),
-    };
-    if ingress.content_types.contains(&known) { Ok(known) } else { unsupported(declared) }
-}
-
-fn json_body(body: &[u8]) -> Result<Value, Rejection> {
-    serde_json::from_slice(body)
-        .map_err(|error| Rejection::MalformedBody(format!("not JSON: {error}")))
-}
-
-fn text_body(body: &[u8]) -> Result<&str, Rejection> {
-    str::from_utf8(body).map_err(|_| Rejection::MalformedBody("not UTF-8 text".to_owned()))
-}
-
-fn form_body(body: &[u8], ingress: &Ingress) -> Result<Value, Rejection> {
-    text_body(body)?;
-    let fields: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
-    let Some(field) = &ingress.form_field else {
-        return Ok(joined(fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
-    };
-    let payload = fields
-        .iter()
-        .find(|(name, _)| name == field)
-        .ok_or_else(|| Rejection::MalformedBody(format!("the form field `{field}` is missing")))?;
-    json_body(payload.1.as_bytes())
 }

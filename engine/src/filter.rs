@@ -1,5 +1,4 @@
 //! Filters: which documents somebody wants, compiled once, with a verdict that explains itself.
-//! The only file that names the JSONPath library.
 //!
 //! A filter is `{}` (everything), one clause `{ "path": "$.a", "<operator>": value }`, or
 //! `{ "all": […] }`, `{ "any": […] }`, `{ "not": … }` of filters. A clause holds when any node that
@@ -7,27 +6,20 @@
 //! path selects nothing. Paths are JSONPath (RFC 9535).
 
 mod clause;
+mod path;
 
 use std::fmt;
 
-use jsonpath_rust::{
-    parser::{model::JpQuery, parse_json_path},
-    query::{QueryRef, js_path_process},
-};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use self::clause::{Operator, operator};
+pub(crate) use self::path::Path;
 use crate::{nearest::did_you_mean, schema::member};
 
-const PATH_CHARACTERS: usize = 512;
-const PATH_NESTING: usize = 16;
-const PATH_DESCENTS: usize = 2;
 const DEPTH: usize = 16;
 const CLAUSES: usize = 100;
-/// Nodes of one selection that are looked at.
-const NODES: usize = 10_000;
 /// Characters of the value shown in a verdict.
 const SHOWN: usize = 256;
 const KEYS: [&str; 14] = [
@@ -63,8 +55,7 @@ enum Node {
 #[derive(Debug, Clone)]
 struct Clause {
     pointer: String,
-    path: String,
-    query: JpQuery,
+    path: Path,
     operator: Operator,
     expected: Value,
 }
@@ -213,9 +204,7 @@ fn list(
 fn clause(object: &Map<String, Value>, pointer: &str) -> Result<Node, FilterError> {
     let at = member(pointer, "path");
     let path = object["path"].as_str().ok_or_else(|| error(&at, "`path` takes text", None))?;
-    let query = guarded_path(path).map_err(|message| {
-        error(&at, message, Some("Write a JSONPath such as $.pull_request.merged."))
-    })?;
+    let path = Path::parse(path).map_err(|why| FilterError { pointer: at, ..why })?;
     let mut operators = object.iter().filter(|(key, _)| *key != "path");
     let (Some((name, expected)), None) = (operators.next(), operators.next()) else {
         let hint = "Give one of equals, not_equals, in, contains, exists, gt, gte, lt, lte, regex.";
@@ -225,35 +214,10 @@ fn clause(object: &Map<String, Value>, pointer: &str) -> Result<Node, FilterErro
         operator(name, expected).map_err(|message| error(&member(pointer, name), message, None))?;
     Ok(Node::Clause(Box::new(Clause {
         pointer: pointer.to_owned(),
-        path: path.to_owned(),
-        query,
+        path,
         operator,
         expected: expected.clone(),
     })))
-}
-
-/// Parses a path that is short and shallow enough to be parsed and run safely: the parser and
-/// the walk are recursive, and each `..` multiplies the work.
-fn guarded_path(path: &str) -> Result<JpQuery, String> {
-    if path.chars().count() > PATH_CHARACTERS {
-        return Err(format!("a path has at most {PATH_CHARACTERS} characters"));
-    }
-    let (mut nesting, mut deepest) = (0_usize, 0);
-    for byte in path.bytes() {
-        match byte {
-            b'[' | b'(' => nesting += 1,
-            b']' | b')' => nesting = nesting.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(nesting);
-    }
-    if deepest > PATH_NESTING {
-        return Err(format!("a path nests at most {PATH_NESTING} deep"));
-    }
-    if path.matches("..").count() > PATH_DESCENTS {
-        return Err(format!("a path uses `..` at most {PATH_DESCENTS} times"));
-    }
-    parse_json_path(path).map_err(|_| format!("`{path}` is not a JSONPath"))
 }
 
 fn judge(node: &Node, document: &Value) -> Verdict {
@@ -283,13 +247,10 @@ fn decide(branches: &[Node], document: &Value, settles: bool) -> Verdict {
 
 impl Clause {
     fn judge(&self, document: &Value) -> Verdict {
-        // A path that fails on a document, for instance by comparing a list, selects nothing.
-        let nodes: Vec<&Value> = js_path_process(&self.query, document)
-            .map(|found| found.into_iter().take(NODES).map(QueryRef::val).collect())
-            .unwrap_or_default();
+        let nodes = self.path.select(document);
         let deciding = DecidingClause {
             pointer: self.pointer.clone(),
-            path: self.path.clone(),
+            path: self.path.text().to_owned(),
             operator: self.operator.name().to_owned(),
             expected: self.expected.clone(),
             actual: shown(&nodes),

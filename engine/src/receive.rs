@@ -1,12 +1,15 @@
 //! One request in: verified on its raw bytes, then answered if it is a challenge, then matched
-//! and mapped to events. Nothing that was not verified is ever parsed.
+//! and mapped to events. Nothing that was not verified is ever parsed, except to see whether it is
+//! a handshake that providers do not sign.
+
+use std::collections::BTreeSet;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    App, Event, KeyRing, Recipient, Rejection, Reply, Request, TriggerContext, TriggerType,
-    Verified,
+    App, Event, KeyRing, Recipient, Rejection, Request, TriggerContext, TriggerType, Verified,
+    challenge::{Answer, Challenge},
     document::Document,
     script::{Mapped, MappedEvent},
 };
@@ -26,13 +29,8 @@ pub struct Received {
 /// What came of a verified request.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A handshake: answer it, store no event.
-    Challenge {
-        /// Kind of handshake.
-        kind: &'static str,
-        /// The answer.
-        reply: Reply,
-    },
+    /// A handshake: do what it asks for and answer it, store no event.
+    Challenge(Answer),
     /// Not what this trigger is about.
     Ignored {
         /// Why, in one sentence.
@@ -47,6 +45,20 @@ pub enum Outcome {
         /// Whether it used up its limits, so that trying again would cost as much again.
         exhausted: bool,
     },
+}
+
+/// A verified request, parsed: only this can be mapped, for one trigger or for many.
+#[derive(Debug)]
+pub struct Opened<'r> {
+    verified: Verified<'r>,
+    document: Document,
+}
+
+impl Opened<'_> {
+    /// What vouches for it (`hmac-sha256`, `token`, `none`, …).
+    pub fn verified_by(&self) -> &'static str {
+        self.verified.by()
+    }
 }
 
 impl App {
@@ -67,35 +79,85 @@ impl App {
         trigger: &TriggerContext,
         keys: &KeyRing,
     ) -> Result<Received, Rejection> {
-        let verified = self.verify(request, &trigger.recipient, keys)?;
-        let document = Document::parse(&verified, &self.definition.ingress)?;
-        let outcome = self.interpret(&document, &verified, trigger);
-        Ok(Received { verified_by: verified.by(), outcome })
+        let opened = self.open(request, &trigger.recipient, keys)?;
+        let outcome = match self.handshake(&opened, &trigger.recipient)? {
+            Some(answer) => Outcome::Challenge(answer),
+            None => self.map(&opened, trigger),
+        };
+        Ok(Received { verified_by: opened.verified_by(), outcome })
     }
 
-    /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`.
-    pub fn answer_unsigned(
+    /// Verifies and parses a request; what it is about is asked next.
+    pub fn open<'r>(
         &self,
-        request: &Request,
+        request: &'r Request,
         recipient: &Recipient,
-    ) -> Option<(&'static str, Reply)> {
-        let document = Document::bodiless(request);
-        let unsigned = self.definition.challenges.iter().filter(|challenge| !challenge.signed());
-        unsigned.into_iter().find_map(|challenge| challenge.answer(&document, &recipient.secrets))
+        keys: &KeyRing,
+    ) -> Result<Opened<'r>, Rejection> {
+        let verified = self.verify(request, recipient, keys)?;
+        let document = Document::parse(&verified, &self.definition.ingress)?;
+        Ok(Opened { verified, document })
     }
 
-    fn interpret(
+    /// The provider's ids of the accounts that a request at a shared URL is about.
+    pub fn accounts(&self, opened: &Opened<'_>) -> BTreeSet<String> {
+        self.routes.accounts(&opened.document)
+    }
+
+    /// Answers a handshake that providers do not sign, such as an echo asked for by `GET`. Looked
+    /// at before anything is verified, whatever the method.
+    pub fn answer_unsigned(&self, request: &Request, recipient: &Recipient) -> Option<Answer> {
+        let challenges = &self.definition.challenges;
+        let unsigned = challenges.iter().filter(|one| !one.signed() && one.may_be(request));
+        let mut document = None;
+        unsigned.into_iter().find_map(|challenge| {
+            let document = document
+                .get_or_insert_with(|| Document::unverified(request, &self.definition.ingress));
+            challenge.answer(document, recipient).ok().flatten()
+        })
+    }
+
+    /// Whether providers hand over a trigger's secret in a handshake.
+    pub fn hands_over_secret(&self) -> bool {
+        self.definition.challenges.iter().any(Challenge::hands_over_secret)
+    }
+
+    /// Whether its first request is taken for the one that hands over the secret.
+    pub fn captures_secret(&self) -> bool {
+        let challenges = &self.definition.challenges;
+        challenges.iter().any(|one| matches!(one, Challenge::Capture { .. }))
+    }
+
+    /// Header fields (lower case) that carry a credential somebody could use again.
+    pub fn secret_carriers(&self) -> Vec<String> {
+        let mut carriers = self.scheme.secret_carriers();
+        carriers.extend(self.definition.challenges.iter().filter_map(Challenge::secret_header));
+        carriers
+    }
+
+    /// Answers a handshake that is signed like a delivery, if the request is one.
+    pub fn handshake(
         &self,
-        document: &Document,
-        verified: &Verified<'_>,
-        trigger: &TriggerContext,
-    ) -> Outcome {
-        let challenges = self.definition.challenges.iter().filter(|challenge| challenge.signed());
-        for challenge in challenges {
-            if let Some((kind, reply)) = challenge.answer(document, &trigger.recipient.secrets) {
-                return Outcome::Challenge { kind, reply };
+        opened: &Opened<'_>,
+        recipient: &Recipient,
+    ) -> Result<Option<Answer>, Rejection> {
+        for challenge in self.definition.challenges.iter().filter(|one| one.signed()) {
+            if let Some(answer) = challenge.answer(&opened.document, recipient)? {
+                return Ok(Some(answer));
             }
         }
+        Ok(None)
+    }
+
+    /// Whether a request is what a trigger's type is about at all.
+    pub fn concerns(&self, opened: &Opened<'_>, trigger: &TriggerContext) -> bool {
+        let kind = self.trigger(&trigger.name);
+        kind.is_none_or(|kind| kind.matches.judge(opened.document.root()).matched)
+    }
+
+    /// Maps a request to the events it is to one trigger.
+    pub fn map(&self, opened: &Opened<'_>, trigger: &TriggerContext) -> Outcome {
+        let Opened { document, verified } = opened;
         let Some(kind) = self.trigger(&trigger.name) else {
             let reason = format!("the app no longer defines the trigger {}", trigger.name);
             return Outcome::Failed { reason, exhausted: false };

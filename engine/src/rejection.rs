@@ -49,9 +49,24 @@ pub enum Rejection {
     /// The content type is not one the app declares.
     #[error("the content type `{0}` is not accepted here")]
     UnsupportedContentType(String),
+    /// The content coding is not one the app declares.
+    #[error("the content encoding `{0}` is not accepted here")]
+    UnsupportedEncoding(String),
+    /// The body unpacks to more than is accepted.
+    #[error("the body unpacks to more than {limit} bytes")]
+    BodyTooLarge {
+        /// What is accepted of it, in bytes.
+        limit: usize,
+    },
     /// The body cannot be parsed as its content type says.
     #[error("the body is not valid: {0}")]
     MalformedBody(String),
+    /// The trigger has a secret, and only the provider that knows it may change it.
+    #[error("the trigger has a secret already; an unsigned request cannot replace it")]
+    SecretKnown,
+    /// A URL that was to be called is not on a host the app lists.
+    #[error("{0}")]
+    UrlNotAllowed(String),
     /// The app's script failed on the request.
     #[error("the app's script failed: {0}")]
     ScriptFailed(String),
@@ -73,6 +88,10 @@ impl Rejection {
             Self::KeyUnavailable(_) => "key_unavailable",
             Self::WrongClaim(_) => "wrong_claim",
             Self::UnsupportedContentType(_) => "unsupported_content_type",
+            Self::UnsupportedEncoding(_) => "content_encoding",
+            Self::BodyTooLarge { .. } => "payload_too_large",
+            Self::SecretKnown => "secret_known",
+            Self::UrlNotAllowed(_) => "url_not_allowed",
             Self::MalformedBody(_) => "malformed_body",
             Self::ScriptFailed(_) => "script_failed",
         }

@@ -7,6 +7,7 @@ mod call;
 mod case;
 mod compare;
 mod http;
+mod reply;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

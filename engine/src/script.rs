@@ -180,6 +180,18 @@ impl Script {
         lifecycle::call(self, "renew", http, context, lifecycle::registration)
     }
 
+    /// The name of the subscription that triggers share, where the provider has one for several:
+    /// those with the same name are registered once.
+    pub fn subscription_key(
+        &self,
+        trigger: &TriggerContext,
+    ) -> Result<Option<String>, ScriptError> {
+        if !self.has("subscription_key") {
+            return Ok(None);
+        }
+        mapping::subscription_key(self, trigger).map(Some)
+    }
+
     /// An error about a function as a whole.
     fn error(&self, function: &str, message: impl Into<String>) -> ScriptError {
         ScriptError {

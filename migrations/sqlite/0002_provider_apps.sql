@@ -36,6 +36,11 @@ CREATE INDEX triggers_by_subscription ON triggers (subscription_owner, subscript
     WHERE subscription_key IS NOT NULL;
 CREATE INDEX triggers_renewing ON triggers (renew_at) WHERE renew_at IS NOT NULL;
 
+-- Requests at a shared URL leave a receipt of their own, which belongs to no project.
+ALTER TABLE receipts ADD COLUMN provider_app_id TEXT;
+CREATE INDEX receipts_by_provider_app ON receipts (provider_app_id, id)
+    WHERE provider_app_id IS NOT NULL;
+
 -- Who may do what only one may do at a time. A holder that was too slow finds another fence.
 CREATE TABLE leases (
     name   TEXT PRIMARY KEY,

@@ -94,7 +94,7 @@ impl ProviderAppView {
         let until = row.previous_until.filter(|until| *until > clock::now());
         Self {
             credential_fields,
-            webhook_url: shared.then(|| format!("{public_url}/v1/webhooks/{}/{}", row.app, row.id)),
+            webhook_url: shared.then(|| context.config.webhook_url(&row.app, &row.id)),
             redirect_url: flows.then(|| format!("{public_url}/v1/oauth2/callback")),
             id: row.id,
             app: row.app,
@@ -257,6 +257,7 @@ async fn change_provider_app(
         metadata: change.metadata.map(Value::Object),
     };
     let changed = context.store.update_provider_app(&id, &patch, now).await?;
+    context.subscribers.forget_provider_app(&id).await;
     changed.map(|row| Json(ProviderAppView::new(&context, row))).ok_or_else(unknown)
 }
 
@@ -271,6 +272,7 @@ async fn delete_provider_app(
 ) -> Result<StatusCode, Problem> {
     caller.must_be_admin()?;
     if context.store.delete_provider_app(&id).await? {
+        context.subscribers.forget_provider_app(&id).await;
         info!(provider_app = %id, "provider app deleted");
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -1,6 +1,7 @@
 //! Triggers: created and deleted together with their subscription at the provider.
 
 mod checks;
+mod secret;
 
 use axum::{
     Json,
@@ -37,6 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(create_trigger, list_triggers))
         .routes(routes!(get_trigger, change_trigger, delete_trigger))
         .routes(routes!(list_trigger_events))
+        .routes(routes!(secret::get_trigger_secret))
 }
 
 /// A trigger.

@@ -1,6 +1,6 @@
 //! The receipt of one inbound request, as it is drawn up on the way through.
 
-use hearken_engine::{App, Event, Request};
+use hearken_engine::{App, Event, Micros, Request};
 use serde_json::{Map, Value, json};
 
 use super::subscriber::Subscriber;
@@ -25,13 +25,32 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Notes what is known on arrival.
+    /// Notes what is known of a request to a trigger on its arrival.
     pub(super) fn new(app: &App, subscriber: &Subscriber, request: &Request) -> Self {
+        let mut draft = Self::on_arrival(app, request);
+        draft.receipt.project_id = Some(subscriber.trigger.project_id.clone());
+        draft.receipt.trigger_id = Some(subscriber.trigger.id.clone());
+        draft
+    }
+
+    /// Notes what is known of a request to a shared URL on its arrival.
+    pub(super) fn for_door(app: &App, provider_app: &str, request: &Request) -> Self {
+        Self::on_arrival(app, request).of_door(provider_app)
+    }
+
+    /// Notes at which shared URL it arrived.
+    pub(super) fn of_door(mut self, provider_app: &str) -> Self {
+        self.receipt.provider_app_id = Some(provider_app.to_owned());
+        self
+    }
+
+    fn on_arrival(app: &App, request: &Request) -> Self {
         Self {
             receipt: Receipt {
                 id: ids::new(ids::RECEIPT),
-                project_id: Some(subscriber.trigger.project_id.clone()),
-                trigger_id: Some(subscriber.trigger.id.clone()),
+                project_id: None,
+                trigger_id: None,
+                provider_app_id: None,
                 app: app.slug.clone(),
                 method: request.method.clone(),
                 headers: shown_headers(app, request),
@@ -47,6 +66,16 @@ impl Draft {
             detail: Map::new(),
             events: Vec::new(),
         }
+    }
+
+    /// The receipt's id.
+    pub(super) fn id(&self) -> &str {
+        &self.receipt.id
+    }
+
+    /// Whether any event passed the filter.
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Notes what vouched for the request.
@@ -73,6 +102,11 @@ impl Draft {
         self
     }
 
+    /// Whether something vouched for the request.
+    pub(super) fn is_verified(&self) -> bool {
+        self.detail.contains_key("verified_by")
+    }
+
     /// Notes the status answered.
     pub(super) fn answered(mut self, status: u16) -> Self {
         self.receipt.answered = i64::from(status);
@@ -84,10 +118,9 @@ impl Draft {
         mut self,
         subscriber: &Subscriber,
         events: Vec<Event>,
-        request: Request,
+        received_at: Micros,
     ) -> Self {
-        let expires_at =
-            request.received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
+        let expires_at = received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
         let (mut dropped, mut first_reason) = (Vec::new(), None);
         for event in events {
             let verdict = subscriber.filter.judge(&event.data);
@@ -112,7 +145,7 @@ impl Draft {
         if self.events.is_empty() {
             return self.outcome("filtered", first_reason);
         }
-        self.outcome("stored", None).body(request.body)
+        self.outcome("stored", None)
     }
 
     /// The finished receipt with its events.
@@ -124,7 +157,7 @@ impl Draft {
 
 /// Header fields as pairs, reusable credentials left out.
 fn shown_headers(app: &App, request: &Request) -> Value {
-    let secret = app.scheme().secret_carriers();
+    let secret = app.secret_carriers();
     let shown = request.headers.iter().map(|(name, value)| {
         let hide = SECRET_HEADERS.contains(&name) || secret.iter().any(|carrier| carrier == name);
         json!([name, if hide { "[redacted]" } else { value }])

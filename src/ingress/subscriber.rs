@@ -1,26 +1,34 @@
 //! Triggers as the ingress sees them: ready to verify, map and filter without a database trip.
 
-use std::{num::NonZeroU32, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::available_parallelism,
+    time::Duration,
+};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
-use hearken_engine::{Filter, Recipient, TriggerContext};
+use hearken_engine::{App, Filter, Recipient, TriggerContext};
 use moka::future::Cache;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
-use super::breaker::Breaker;
+use super::{breaker::Breaker, shared::Door};
 use crate::{
-    accounts::vault::Place,
     context::Context,
     ids,
+    lifecycle::secret_place,
     store::{StoreError, model::Trigger},
 };
 
 /// How long a replica may go on with what it read before another changed it.
 const FRESH: Duration = Duration::from_secs(1);
 const CACHED: u64 = 100_000;
-/// Receipts of rejected requests kept per trigger and second, so that a stranger who knows a URL
+/// Receipts of requests that nothing vouched for kept per trigger and second, so that a stranger who knows a URL
 /// cannot fill the disk; further ones are counted only.
 const REJECTIONS_PER_SECOND: u32 = 20;
 const REJECTIONS_BURST: u32 = 200;
@@ -40,6 +48,11 @@ pub struct Subscriber {
 /// All triggers as the ingress sees them, cached, with their rate limits.
 pub struct Subscribers {
     cache: Cache<String, Arc<Subscriber>>,
+    /// How often something was forgotten.
+    changes: AtomicU64,
+    doors: Cache<String, Arc<Door>>,
+    /// The triggers behind a shared URL, by provider app and the provider's id of the account.
+    behind: Cache<(String, String), Arc<[Arc<Subscriber>]>>,
     requests: DefaultKeyedRateLimiter<String>,
     rejections: DefaultKeyedRateLimiter<String>,
     turns: Arc<Semaphore>,
@@ -56,6 +69,9 @@ impl Subscribers {
         };
         Self {
             cache: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
+            changes: AtomicU64::new(0),
+            doors: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
+            behind: Cache::builder().time_to_live(FRESH).max_capacity(CACHED).build(),
             requests: RateLimiter::keyed(quota(per_second, per_second.saturating_mul(2))),
             rejections: RateLimiter::keyed(quota(REJECTIONS_PER_SECOND, REJECTIONS_BURST)),
             turns: Arc::new(Semaphore::new(
@@ -77,17 +93,71 @@ impl Subscribers {
         if let Some(known) = self.cache.get(trigger_id).await {
             return Ok(Some(known));
         }
+        let changes = self.changes.load(Ordering::SeqCst);
         let Some(trigger) = context.store.trigger_for_ingress(trigger_id).await? else {
             return Ok(None);
         };
         let subscriber = Arc::new(Subscriber::prepare(context, trigger).await?);
         self.cache.insert(trigger_id.to_owned(), subscriber.clone()).await;
+        if self.changes.load(Ordering::SeqCst) != changes {
+            // It may have been read before the change and put back after it was forgotten.
+            self.cache.invalidate(trigger_id).await;
+        }
         Ok(Some(subscriber))
+    }
+
+    /// The shared URL of a provider app, from the cache or the database.
+    pub async fn door(
+        &self,
+        context: &Context,
+        app: &App,
+        provider_app_id: &str,
+    ) -> Result<Option<Arc<Door>>, StoreError> {
+        if let Some(known) = self.doors.get(provider_app_id).await {
+            return Ok(Some(known));
+        }
+        let row = context.store.provider_app(provider_app_id).await?;
+        let Some(provider_app) = row.filter(|row| row.app == app.slug) else {
+            return Ok(None);
+        };
+        let door = Arc::new(Door::prepare(context, app, provider_app));
+        self.doors.insert(provider_app_id.to_owned(), door.clone()).await;
+        Ok(Some(door))
+    }
+
+    /// The triggers of the accounts with this id at the provider that are linked through a
+    /// provider app.
+    pub(super) async fn behind(
+        &self,
+        context: &Context,
+        provider_app: &str,
+        account: &str,
+    ) -> Result<Arc<[Arc<Subscriber>]>, StoreError> {
+        let key = (provider_app.to_owned(), account.to_owned());
+        if let Some(known) = self.behind.get(&key).await {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        for trigger in context.store.triggers_behind(provider_app, account).await? {
+            found.push(Arc::new(Subscriber::prepare(context, trigger).await?));
+        }
+        let found: Arc<[Arc<Subscriber>]> = found.into();
+        self.behind.insert(key, found.clone()).await;
+        Ok(found)
     }
 
     /// Forgets a trigger after it changed, so that the next request reads it afresh.
     pub async fn forget(&self, trigger_id: &str) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(trigger_id).await;
+        self.behind.invalidate_all();
+    }
+
+    /// Forgets a provider app after it changed.
+    pub async fn forget_provider_app(&self, id: &str) {
+        self.doors.invalidate(id).await;
+        self.cache.invalidate_all();
+        self.behind.invalidate_all();
     }
 
     /// Takes one request from the trigger's allowance, or says in how many seconds there is one.
@@ -97,8 +167,8 @@ impl Subscribers {
         })
     }
 
-    /// Whether one more rejected request of this trigger is worth a receipt.
-    pub(super) fn may_note_rejection(&self, trigger_id: &str) -> bool {
+    /// Whether one more request of this trigger that nothing vouched for is worth a receipt.
+    pub(super) fn may_note_unverified(&self, trigger_id: &str) -> bool {
         self.rejections.check_key(&trigger_id.to_owned()).is_ok()
     }
 
@@ -121,12 +191,7 @@ impl Subscriber {
             .retention_days
             .or(project.map(|project| project.retention_days))
             .unwrap_or(crate::store::RETENTION_DAYS);
-        let place = Place {
-            table: "triggers",
-            column: "secret",
-            row: &trigger.id,
-            project: &trigger.project_id,
-        };
+        let place = secret_place(&trigger);
         let secrets = trigger.secret.iter().filter_map(|sealed| {
             let opened = context.vault.open(place, sealed);
             opened

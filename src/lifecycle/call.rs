@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tracing::error;
 
-use super::account_secret;
+use super::{account_secret, secret_place};
 use crate::{
     accounts::vault::Place,
     api::problem::Problem,
@@ -138,11 +138,6 @@ impl Call {
     }
 }
 
-/// Where a trigger's secret is sealed to.
-pub(super) fn secret_place(trigger: &Trigger) -> Place<'_> {
-    Place { table: "triggers", column: "secret", row: &trigger.id, project: &trigger.project_id }
-}
-
 /// Opens a linked account for a script.
 pub(super) fn open_account(
     context: &Context,
@@ -183,4 +178,18 @@ fn base_url(context: &Context, app: &App) -> String {
     let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
     let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
     url.unwrap_or_default().trim_end_matches('/').to_owned()
+}
+
+/// Where a URL that a provider names is really called: an operator who says where the provider's
+/// API is says it for that, too.
+pub(crate) fn destination(context: &Context, app: &App, url: &str) -> String {
+    let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
+    let own = app.definition.base_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let rest = url.strip_prefix(own).filter(|rest| rest.starts_with(['/', '?']));
+    match (chosen, rest) {
+        (Some(chosen), Some(rest)) if !own.is_empty() => {
+            format!("{}{rest}", chosen.as_str().trim_end_matches('/'))
+        }
+        _ => url.to_owned(),
+    }
 }

@@ -178,6 +178,10 @@ pub struct Trigger {
     pub created_at: Micros,
     /// Last change.
     pub updated_at: Micros,
+    /// The provider app or linked account whose triggers may share the subscription.
+    pub subscription_owner: Option<String>,
+    /// Triggers with the same key under one owner share one subscription at the provider.
+    pub subscription_key: Option<String>,
 }
 
 /// A stored event.
@@ -244,6 +248,8 @@ pub struct Receipt {
     pub project_id: Option<String>,
     /// Trigger addressed.
     pub trigger_id: Option<String>,
+    /// The app registered at the provider whose URL was called, where it has one.
+    pub provider_app_id: Option<String>,
     /// App slug.
     pub app: String,
     /// HTTP method.

@@ -63,6 +63,12 @@ fn statements() -> Vec<(&'static str, Statement)> {
             "receipts of a trigger",
             receipts(ReceiptFilter { trigger: trigger(), ..Default::default() }),
         ),
+        (
+            "receipts at a shared URL",
+            receipts::list_at_door("p1", &ReceiptFilter::default(), &page),
+        ),
+        ("triggers behind a shared URL", triggers::behind("p1", "a1")),
+        ("triggers that share a subscription", triggers::sharing("p1", "k1")),
         ("events already there", select_owners(&[("t1", "e1"), ("t2", "e2")])),
         ("event counts", stats::by_status("p1", None, i64::MAX)),
         ("receipt counts", stats::by_outcome("p1", None, i64::MAX)),

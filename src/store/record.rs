@@ -35,8 +35,9 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Inbound {
     /// Its receipt. The store adds the events' ids to the details, and changes the outcome to
-    /// `duplicate` where every event was there already. Unless the outcome is `rejected`, the
-    /// request counts as a proof that the provider reaches the trigger.
+    /// `duplicate` where every event was there already. Unless the outcome is `rejected`, or a
+    /// `challenge` that nothing vouched for, the request counts as a proof that the provider
+    /// reaches the trigger.
     pub receipt: Receipt,
     /// Its events; none if it was rejected, ignored, filtered or a challenge.
     pub events: Vec<NewEvent>,
@@ -51,11 +52,19 @@ pub struct Recorded {
     pub duplicates: Vec<String>,
 }
 
-type Answer = Result<Recorded, StoreError>;
+type Answer = Result<Vec<Recorded>, StoreError>;
 
+/// What is stored together or not at all: what one request became, to all it concerns.
 struct Job {
-    entry: Entry,
+    entries: Vec<Entry>,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Job {
+    /// Roughly how many bytes it brings.
+    fn size(&self) -> usize {
+        self.entries.iter().map(Entry::size).sum()
+    }
 }
 
 /// The way to the writer task.
@@ -73,11 +82,22 @@ impl Store {
     /// `Unavailable` when the database cannot take it within five seconds; it may or may not
     /// have been stored, and handing it over again does no harm.
     pub async fn record(&self, inbound: Inbound) -> Result<Recorded, StoreError> {
-        if inbound.receipt.trigger_id.is_none() && !inbound.events.is_empty() {
+        let recorded = self.record_all(vec![inbound]).await?;
+        recorded.into_iter().next().ok_or_else(|| unavailable("it lost what it was given"))
+    }
+
+    /// Stores what one request became to several triggers: all of it, or nothing. What each
+    /// became is told in their order.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub async fn record_all(&self, inbound: Vec<Inbound>) -> Result<Vec<Recorded>, StoreError> {
+        let homeless = |one: &Inbound| one.receipt.trigger_id.is_none() && !one.events.is_empty();
+        if inbound.iter().any(homeless) {
             return Err(StoreError::Conflict("events must belong to a trigger".to_owned()));
         }
         let (answer, answered) = oneshot::channel();
-        let job = Job { entry: Entry::new(inbound), answer };
+        let job = Job { entries: inbound.into_iter().map(Entry::new).collect(), answer };
         self.inner.writer.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => unavailable("too many requests wait for it"),
             mpsc::error::TrySendError::Closed(_) => unavailable("it is closed"),
@@ -135,13 +155,13 @@ async fn write(pool: Pool, mut queue: mpsc::Receiver<Job>, stop: CancellationTok
 
 /// Everything that waits, up to the limits of a batch, except what nobody waits for any more.
 fn take(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let mut bytes = first.entry.size();
+    let mut bytes = first.size();
     let mut jobs = vec![first];
     while jobs.len() < BATCH
         && bytes < BATCH_BYTES
         && let Ok(job) = queue.try_recv()
     {
-        bytes += job.entry.size();
+        bytes += job.size();
         jobs.push(job);
     }
     jobs.retain(|job| !job.answer.is_closed());
@@ -151,20 +171,20 @@ fn take(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 /// Commits the jobs together and answers them. If a row of theirs is refused, commits them one by
 /// one, so that it harms nobody else.
 async fn commit(pool: &Pool, jobs: Vec<Job>) -> Option<Failure> {
-    let (entries, answers): (Vec<_>, Vec<_>) =
-        jobs.into_iter().map(|job| (job.entry, job.answer)).unzip();
+    let entries: Vec<&Entry> = jobs.iter().flat_map(|job| &job.entries).collect();
     match attempt(pool, &entries).await {
         Ok(recorded) => {
-            for (answer, recorded) in answers.into_iter().zip(recorded) {
+            let mut recorded = recorded.into_iter();
+            for job in jobs {
+                let own = recorded.by_ref().take(job.entries.len()).collect();
                 // A caller that stopped waiting hands its request over again.
-                let _ = answer.send(Ok(recorded));
+                let _ = job.answer.send(Ok(own));
             }
             None
         }
-        Err((Failure::Row, _)) if entries.len() > 1 => {
-            for (entry, answer) in entries.into_iter().zip(answers) {
-                let alone = vec![Job { entry, answer }];
-                let failure = Box::pin(commit(pool, alone)).await;
+        Err((Failure::Row, _)) if jobs.len() > 1 => {
+            for job in jobs {
+                let failure = Box::pin(commit(pool, vec![job])).await;
                 if matches!(failure, Some(Failure::Disk | Failure::Unreachable)) {
                     return failure;
                 }
@@ -172,9 +192,9 @@ async fn commit(pool: &Pool, jobs: Vec<Job>) -> Option<Failure> {
             None
         }
         Err((failure, error)) => {
-            warn!(?failure, %error, requests = answers.len(), "requests could not be stored");
-            for answer in answers {
-                let _ = answer.send(Err(error.clone()));
+            warn!(?failure, %error, requests = jobs.len(), "requests could not be stored");
+            for job in jobs {
+                let _ = job.answer.send(Err(error.clone()));
             }
             Some(failure)
         }
@@ -182,7 +202,7 @@ async fn commit(pool: &Pool, jobs: Vec<Job>) -> Option<Failure> {
 }
 
 /// Commits a batch, again if it collided with another replica's.
-async fn attempt(pool: &Pool, entries: &[Entry]) -> Result<Vec<Recorded>, (Failure, StoreError)> {
+async fn attempt(pool: &Pool, entries: &[&Entry]) -> Result<Vec<Recorded>, (Failure, StoreError)> {
     let mut tries = 1;
     loop {
         let Ok(outcome) = timeout(PATIENCE, batch::commit(pool, entries)).await else {

@@ -12,7 +12,7 @@ use super::{
 const COLUMNS: &str = "id, project_id, app, linked_account_id, name, event_type, description, \
     webhook_url, external_id, secret, config, filter, state, status, status_reason, \
     definition_version, retention_days, last_proof_at, last_triggered_at, expires_at, created_at, \
-    updated_at";
+    updated_at, subscription_owner, subscription_key";
 
 /// Which triggers to list; every condition given must hold.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ pub struct TriggerPatch {
 pub struct Registered {
     /// The subscription's id at the provider.
     pub external_id: Option<String>,
-    /// Sealed verification secret.
+    /// Sealed verification secret, if the provider gave one; that of the row stays otherwise.
     pub secret: Option<String>,
     /// What the script asked to keep.
     pub state: Value,
@@ -80,6 +80,21 @@ impl Store {
     pub async fn trigger_for_ingress(&self, id: &str) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new("SELECT ").then(COLUMNS);
         self.read().row(statement.then(" FROM triggers WHERE id = $1").bind(id)).await
+    }
+
+    /// The triggers, in whatever project, of the accounts that are linked through a provider app
+    /// and have this id at the provider: a request at the provider app's URL is addressed to them.
+    pub async fn triggers_behind(
+        &self,
+        provider_app: &str,
+        account: &str,
+    ) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(behind(provider_app, account)).await
+    }
+
+    /// The triggers, in whatever project, that share a subscription, oldest first.
+    pub async fn sharers(&self, owner: &str, key: &str) -> Result<Vec<Trigger>, StoreError> {
+        self.read().rows(sharing(owner, key)).await
     }
 
     /// The triggers of a project.
@@ -131,8 +146,8 @@ impl Store {
         now: Micros,
     ) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new(
-            "UPDATE triggers SET external_id = $3, secret = $4, state = $5, expires_at = $6,
-                 status = $7, status_reason = NULL, definition_version = $8, updated_at = $9
+            "UPDATE triggers SET external_id = $3, secret = COALESCE($4, secret), state = $5,
+                 expires_at = $6, status = $7, status_reason = NULL, definition_version = $8, updated_at = $9
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement
@@ -147,6 +162,40 @@ impl Store {
             .bind(&registered.definition_version)
             .bind(now);
         self.write().row(statement).await
+    }
+
+    /// Keeps the sealed secret that a provider handed over, and returns whether it did: only if
+    /// the trigger has none and, where `first_only`, nothing was verified yet; otherwise also in
+    /// place of an older one while the trigger is being registered.
+    pub async fn keep_secret(
+        &self,
+        project: &str,
+        id: &str,
+        sealed: &str,
+        first_only: bool,
+        now: Micros,
+    ) -> Result<bool, StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET secret = $3, updated_at = $4
+             WHERE project_id = $1 AND id = $2 AND CASE
+                 WHEN $5 THEN secret IS NULL AND last_proof_at IS NULL
+                 ELSE secret IS NULL OR status = 'registering' END",
+        );
+        let statement = statement.bind(project).bind(id).bind(sealed).bind(now).bind(first_only);
+        Ok(self.write().run(statement).await? > 0)
+    }
+
+    /// Forgets a trigger's secret, so that the provider can hand over another.
+    pub async fn clear_secret(
+        &self,
+        project: &str,
+        id: &str,
+        now: Micros,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET secret = NULL, updated_at = $3 WHERE project_id = $1 AND id = $2",
+        );
+        self.write().run(statement.bind(project).bind(id).bind(now)).await.map(drop)
     }
 
     /// Changes a trigger's status, and why it has it; returns the trigger as it is now.
@@ -188,6 +237,21 @@ pub(super) fn list(project: &str, filter: &TriggerFilter, page: &Page) -> Statem
         .page(page)
 }
 
+pub(super) fn sharing(owner: &str, key: &str) -> Statement {
+    let statement = select_all()
+        .then("subscription_owner = $1 AND subscription_key = $2 ORDER BY id")
+        .bind(owner);
+    statement.bind(key)
+}
+
+pub(super) fn behind(provider_app: &str, account: &str) -> Statement {
+    let statement = select_all().then(
+        "(project_id, linked_account_id) IN (SELECT project_id, id FROM linked_accounts
+             WHERE provider_app_id = $1 AND external_id = $2) ORDER BY id",
+    );
+    statement.bind(provider_app).bind(account)
+}
+
 /// All triggers in one status or with an expiry, for upkeep: not scoped.
 pub(super) fn select_all() -> Statement {
     Statement::new("SELECT ").then(COLUMNS).then(" FROM triggers WHERE ")
@@ -205,7 +269,7 @@ fn containing(search: &str) -> String {
 }
 
 fn insert(trigger: &Trigger) -> Statement {
-    let values: [Bind; 23] = [
+    let values: [Bind; 25] = [
         (&trigger.id).into(),
         (&trigger.project_id).into(),
         (&trigger.app).into(),
@@ -228,6 +292,8 @@ fn insert(trigger: &Trigger) -> Statement {
         trigger.expires_at.into(),
         trigger.created_at.into(),
         trigger.updated_at.into(),
+        (&trigger.subscription_owner).into(),
+        (&trigger.subscription_key).into(),
         Bind::Text(Some(storable(&trigger.description).to_lowercase())),
     ];
     let statement = Statement::new("INSERT INTO triggers (").then(COLUMNS);

@@ -8,6 +8,7 @@ mod corpus;
 mod crash;
 mod edge;
 mod egress;
+mod handshakes;
 mod isolation;
 mod receiving;
 mod registration;

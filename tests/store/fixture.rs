@@ -141,6 +141,8 @@ pub(crate) fn trigger(project: &str) -> Trigger {
         last_triggered_at: None,
         expires_at: None,
         created_at: NOW,
+        subscription_owner: None,
+        subscription_key: None,
         updated_at: NOW,
         id,
     }
@@ -148,6 +150,7 @@ pub(crate) fn trigger(project: &str) -> Trigger {
 
 pub(crate) fn receipt(trigger: &Trigger) -> Receipt {
     Receipt {
+        provider_app_id: None,
         id: ids::new(ids::RECEIPT),
         project_id: Some(trigger.project_id.clone()),
         trigger_id: Some(trigger.id.clone()),

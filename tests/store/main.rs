@@ -45,7 +45,7 @@ both! {
         anothers_events_are_out_of_reach, a_trigger_cannot_use_anothers_account;
     triggers: lists_page_newest_first, lists_filter, search_takes_wildcards_literally,
         search_ignores_case, patches_change_what_they_name, registration_is_noted,
-        upkeep_finds_its_triggers, counts_by_app_and_status, a_deleted_trigger_leaves_its_history;
+        a_handed_over_secret_is_kept_once, upkeep_finds_its_triggers, counts_by_app_and_status, a_deleted_trigger_leaves_its_history;
     record: a_request_and_its_events_come_back, a_rejection_is_only_a_receipt,
         triggers_show_the_last_proof, one_bad_request_harms_nobody_else,
         a_large_request_is_stored_whole, nul_characters_survive, exact_numbers_and_unicode_survive,

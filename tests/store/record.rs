@@ -56,11 +56,17 @@ pub(crate) async fn triggers_show_the_last_proof(fixture: &Fixture) {
         let mut receipt = receipt(&trigger);
         outcome.clone_into(&mut receipt.outcome);
         receipt.received_at = at;
+        if outcome == "unsigned challenge" {
+            "challenge".clone_into(&mut receipt.outcome);
+            receipt.detail = json!({});
+        }
         fixture.store.record(Inbound { receipt, events }).await.unwrap();
         let now = fixture.store.trigger(fixture.project(), &trigger.id).await.unwrap().unwrap();
         (now.last_proof_at, now.last_triggered_at)
     };
     let one = || vec![event("e1", json!(1))];
+    let anybody = send("unsigned challenge", NOW, Vec::new()).await;
+    assert_eq!(anybody, (None, None), "anybody may send it");
     assert_eq!(send("challenge", NOW, Vec::new()).await, (Some(NOW), None));
     assert_eq!(send("stored", NOW + 2, one()).await, (Some(NOW + 2), Some(NOW + 2)));
     assert_eq!(send("stored", NOW + 3, one()).await, (Some(NOW + 3), Some(NOW + 2)), "a duplicate");

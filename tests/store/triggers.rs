@@ -121,6 +121,43 @@ pub(crate) async fn registration_is_noted(fixture: &Fixture) {
     );
     assert_eq!((now.status.as_str(), now.status_reason), ("active", None));
     assert_eq!((now.state, now.expires_at), (json!({ "cursor": "abc" }), Some(NOW + DAY)));
+    let again = Registered { secret: None, ..registered };
+    let now = store.set_registration(project, &trigger.id, &again, NOW + 2).await.unwrap().unwrap();
+    assert_eq!(now.secret.as_deref(), Some("v1.sealed"), "a secret that is known stays");
+}
+
+pub(crate) async fn a_handed_over_secret_is_kept_once(fixture: &Fixture) {
+    let (store, project) = (&fixture.store, fixture.project());
+    let keep = async |trigger: &Trigger, sealed: &str, first_only| {
+        let kept = store.keep_secret(project, &trigger.id, sealed, first_only, NOW).await.unwrap();
+        let now = store.trigger(project, &trigger.id).await.unwrap().unwrap();
+        (kept, now.secret.unwrap_or_default())
+    };
+    let of = |status: &'static str, secret: Option<&'static str>| {
+        move |trigger: &mut Trigger| {
+            status.clone_into(&mut trigger.status);
+            trigger.secret = secret.map(str::to_owned);
+        }
+    };
+    let registering = fixture.add_trigger(of("registering", Some("old"))).await;
+    assert_eq!(keep(&registering, "first", true).await, (false, "old".to_owned()));
+    assert_eq!(keep(&registering, "new", false).await, (true, "new".to_owned()));
+    let active = fixture.add_trigger(of("active", Some("old"))).await;
+    assert_eq!(keep(&active, "new", false).await, (false, "old".to_owned()));
+    store.clear_secret(project, &active.id, NOW).await.unwrap();
+    assert_eq!(keep(&active, "new", false).await, (true, "new".to_owned()));
+    let bare = fixture.add_trigger(of("active", None)).await;
+    assert_eq!(keep(&bare, "first", true).await, (true, "first".to_owned()));
+    assert_eq!(keep(&bare, "second", true).await, (false, "first".to_owned()));
+    let proven = fixture
+        .add_trigger(|trigger| {
+            of("active", None)(trigger);
+            trigger.last_proof_at = Some(NOW);
+        })
+        .await;
+    assert_eq!(keep(&proven, "late", true).await, (false, String::new()));
+    let elsewhere = store.keep_secret("prj_other", &proven.id, "x", false, NOW).await.unwrap();
+    assert!(!elsewhere, "another project's trigger is not touched");
 }
 
 pub(crate) async fn upkeep_finds_its_triggers(fixture: &Fixture) {

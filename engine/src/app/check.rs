@@ -1,6 +1,8 @@
 //! From text to a compiled app: every check of a folder, in the order in which its author would
 //! want to hear of what is wrong.
 
+mod forms;
+
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
@@ -11,7 +13,9 @@ use super::{
 };
 use crate::{
     Filter, Problem, Scheme, Script,
-    definition::{Definition, Trigger},
+    challenge::Challenge,
+    definition::{Definition, IngressScope, Trigger},
+    route::Routes,
     schema::Schema,
     signature::SchemeError,
     yaml,
@@ -33,6 +37,8 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.forms(&definition);
+    let routes = checks.routes(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -42,6 +48,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
             guide: folder.guide,
             definition,
             scheme,
+            routes,
             script,
             triggers,
         }),
@@ -90,26 +97,12 @@ impl Checks<'_> {
         for violation in &violations {
             self.note(&violation.pointer, violation.message.clone(), None);
         }
-        if !violations.is_empty() {
+        if !violations.is_empty() || !self.challenges(&value) {
             return None;
         }
-        match serde_json::from_value(value.clone()) {
-            Ok(definition) => Some(definition),
-            // What the schema lets through and the types do not: the forms of challenges.
-            Err(error) => {
-                let pointer = Self::bad_challenge(&value);
-                self.note(&pointer, error.to_string(), None);
-                None
-            }
-        }
-    }
-
-    fn bad_challenge(value: &Value) -> String {
-        let challenges = value["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let bad = challenges.iter().position(|challenge| {
-            serde_json::from_value::<crate::challenge::Challenge>(challenge.clone()).is_err()
-        });
-        bad.map_or_else(String::new, |index| format!("/challenges/{index}"))
+        let definition = serde_json::from_value(value);
+        // The schema and the types say the same, or this would have no better place.
+        definition.map_err(|error| self.note("", error.to_string(), None)).ok()
     }
 
     fn script(&mut self) -> Option<Script> {
@@ -189,6 +182,37 @@ impl Checks<'_> {
                 );
             }
         }
+    }
+
+    /// A shared URL needs an app at the provider to belong to, and paths to tell accounts apart.
+    fn routes(&mut self, definition: &Definition) -> Routes {
+        let ingress = &definition.ingress;
+        let shared = ingress.scope == IngressScope::App;
+        if shared && definition.provider_app.is_none() {
+            let hint = "Say under `provider_app` what an operator registers at the provider.";
+            let message =
+                "a URL shared by all accounts belongs to an app registered at the provider";
+            self.note("/ingress/scope", message, Some(hint.to_owned()));
+        }
+        if shared && ingress.route.is_empty() {
+            let hint =
+                "Give JSONPaths of the provider's id of the account, such as $.body.team_id.";
+            let message = "a URL shared by all accounts needs a `route` to tell them apart";
+            self.note("/ingress", message, Some(hint.to_owned()));
+        }
+        if shared && definition.challenges.iter().any(Challenge::hands_over_secret) {
+            let hint = "Let each trigger have its own URL: `scope: trigger`.".to_owned();
+            let message = "a secret cannot be handed over at a URL shared by all accounts";
+            self.note("/challenges", message, Some(hint));
+        }
+        if !shared && !ingress.route.is_empty() {
+            let hint = "Remove it, or say `scope: app`.".to_owned();
+            self.note("/ingress/route", "only a URL shared by all accounts is routed", Some(hint));
+        }
+        Routes::compile(&ingress.route).unwrap_or_else(|(index, why)| {
+            self.note(&format!("/ingress/route/{index}"), why.message, why.hint);
+            Routes::default()
+        })
     }
 
     fn triggers(&mut self, triggers: &[Trigger]) -> Vec<TriggerType> {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     compare::{differences, includes},
-    http::Exchange,
+    http::{Exchange, Recorded},
+    reply::ExpectedReply,
 };
 use crate::{
     App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
@@ -98,11 +99,7 @@ pub(super) enum Expectation {
     Events(Vec<ExpectedEvent>),
     Rejected(String),
     Ignored(String),
-    Reply {
-        status: u16,
-        #[serde(default)]
-        body: Option<String>,
-    },
+    Reply(ExpectedReply),
     Result(Value),
     Error {
         kind: String,
@@ -176,17 +173,14 @@ impl Case {
     fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
+        if let Some(answer) = app.answer_unsigned(&request, &trigger.recipient) {
+            return Ok(Received { verified_by: "none", outcome: Outcome::Challenge(answer) });
+        }
         if request.method == "POST" {
             return app.receive(&request, &trigger, keys);
         }
-        let answer = app.answer_unsigned(&request, &trigger.recipient);
-        Ok(Received {
-            verified_by: "none",
-            outcome: match answer {
-                Some((kind, reply)) => Outcome::Challenge { kind, reply },
-                None => Outcome::Ignored { reason: "no challenge answers it".to_owned() },
-            },
-        })
+        let reason = "no challenge answers it".to_owned();
+        Ok(Received { verified_by: "none", outcome: Outcome::Ignored { reason } })
     }
 
     fn request(&self) -> Request {
@@ -251,19 +245,9 @@ impl Case {
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
             ) => contains("expect.ignored", part, &reason),
             (
-                Expectation::Reply { status, body },
-                Ok(Received { outcome: Outcome::Challenge { reply, .. }, .. }),
-            ) => {
-                let mut told = same("expect.reply.status", status, &reply.status);
-                if let Some(body) = body {
-                    told.extend(same(
-                        "expect.reply.body",
-                        body,
-                        &String::from_utf8_lossy(&reply.body),
-                    ));
-                }
-                told
-            }
+                Expectation::Reply(expected),
+                Ok(Received { outcome: Outcome::Challenge(answer), .. }),
+            ) => expected.differences(&answer),
             (expected, Ok(received)) => {
                 vec![format!("expect: expected {expected:?}, found {:?}", received.outcome)]
             }

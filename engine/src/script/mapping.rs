@@ -67,6 +67,24 @@ pub(super) fn events(
     mapped.map(Mapped::Events).map_err(|message| script.error("events", message))
 }
 
+/// Calls `subscription_key`, which must return text.
+pub(super) fn subscription_key(
+    script: &Script,
+    trigger: &TriggerContext,
+) -> Result<String, ScriptError> {
+    let name = "subscription_key";
+    let (result, printed) =
+        meter::metered(|| engine::call(&script.ast, &script.constants, name, (describe(trigger),)));
+    script.log(name, &printed);
+    match result {
+        Ok(value) => value
+            .into_immutable_string()
+            .map(Into::into)
+            .map_err(|_| script.error(name, "it must return text")),
+        Err(error) => Err(script.error(name, script.explain(name, *error)?.text())),
+    }
+}
+
 /// `trigger`, as far as mapping may know it.
 pub(super) fn describe(trigger: &TriggerContext) -> Map {
     let account_id = trigger.account_id.clone();

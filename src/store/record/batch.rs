@@ -101,7 +101,7 @@ fn deeper_than(value: &Value, levels: usize) -> bool {
 }
 
 /// Stores all entries, or none.
-pub(super) async fn commit(pool: &Pool, entries: &[Entry]) -> Result<Vec<Recorded>, sqlx::Error> {
+pub(super) async fn commit(pool: &Pool, entries: &[&Entry]) -> Result<Vec<Recorded>, sqlx::Error> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
@@ -110,13 +110,14 @@ pub(super) async fn commit(pool: &Pool, entries: &[Entry]) -> Result<Vec<Recorde
     let recorded: Vec<_> = entries.iter().map(|entry| entry.recorded(&owners)).collect();
     insert_receipts(&mut transaction, entries, &recorded).await?;
     touch_triggers(&mut transaction, entries, &recorded).await?;
+    touch_provider_apps(&mut transaction, entries).await?;
     transaction.commit().await?;
     Ok(recorded)
 }
 
 async fn insert_events(
     transaction: &mut Transaction,
-    entries: &[Entry],
+    entries: &[&Entry],
 ) -> Result<Owners, sqlx::Error> {
     // The first of a key wins, within the batch as well as against the database.
     let mut firsts = BTreeMap::new();
@@ -199,14 +200,15 @@ fn event_row(receipt: &Receipt, event: &NewEvent, data: &str) -> [Bind; 13] {
 
 async fn insert_receipts(
     transaction: &mut Transaction,
-    entries: &[Entry],
+    entries: &[&Entry],
     recorded: &[Recorded],
 ) -> Result<(), sqlx::Error> {
     let rows: Vec<_> = entries.iter().zip(recorded).collect();
     for chunk in rows.chunks(ROWS) {
         let statement = Statement::new(
             "INSERT INTO receipts (id, project_id, trigger_id, app, method, headers, body, \
-                 body_size, outcome, reason, detail, answered, definition_version, received_at) \
+                 body_size, outcome, reason, detail, answered, definition_version, received_at, \
+                 provider_app_id) \
              VALUES",
         );
         let rows = chunk.iter().map(|(entry, recorded)| receipt_row(&entry.receipt, recorded));
@@ -215,7 +217,7 @@ async fn insert_receipts(
     Ok(())
 }
 
-fn receipt_row(receipt: &Receipt, recorded: &Recorded) -> [Bind; 14] {
+fn receipt_row(receipt: &Receipt, recorded: &Recorded) -> [Bind; 15] {
     let all_known = recorded.stored.is_empty() && !recorded.duplicates.is_empty();
     [
         (&receipt.id).into(),
@@ -232,6 +234,7 @@ fn receipt_row(receipt: &Receipt, recorded: &Recorded) -> [Bind; 14] {
         receipt.answered.into(),
         (&receipt.definition_version).into(),
         receipt.received_at.into(),
+        (&receipt.provider_app_id).into(),
     ]
 }
 
@@ -251,16 +254,50 @@ fn detail(receipt: &Receipt, recorded: &Recorded) -> Value {
     Value::Object(detail)
 }
 
+/// Notes that the provider reached a shared URL.
+async fn touch_provider_apps(
+    transaction: &mut Transaction,
+    entries: &[&Entry],
+) -> Result<(), sqlx::Error> {
+    let mut proofs: BTreeMap<&str, Micros> = BTreeMap::new();
+    for receipt in entries.iter().map(|entry| &entry.receipt) {
+        let reached = receipt.trigger_id.is_none() && proves(receipt);
+        if let Some(id) = receipt.provider_app_id.as_deref().filter(|_| reached) {
+            let proof = proofs.entry(id).or_default();
+            *proof = receipt.received_at.max(*proof);
+        }
+    }
+    for (id, proof) in proofs {
+        let statement = Statement::new(
+            "UPDATE provider_apps SET last_proof_at =
+                 CASE WHEN last_proof_at > $2 THEN last_proof_at ELSE $2 END
+             WHERE id = $1",
+        );
+        transaction.run(statement.bind(id).bind(proof)).await?;
+    }
+    Ok(())
+}
+
+/// Whether a request shows that the provider reaches the trigger. Anybody may send a handshake
+/// that is not signed.
+fn proves(receipt: &Receipt) -> bool {
+    match receipt.outcome.as_str() {
+        "rejected" => false,
+        "challenge" => receipt.detail.get("verified_by").is_some(),
+        _ => true,
+    }
+}
+
 /// Moves each trigger's times once, never back.
 async fn touch_triggers(
     transaction: &mut Transaction,
-    entries: &[Entry],
+    entries: &[&Entry],
     recorded: &[Recorded],
 ) -> Result<(), sqlx::Error> {
     let mut touches: BTreeMap<&str, (Micros, Option<Micros>)> = BTreeMap::new();
-    for (Entry { receipt, .. }, recorded) in entries.iter().zip(recorded) {
-        let Some(trigger) = receipt.trigger_id.as_deref().filter(|_| receipt.outcome != "rejected")
-        else {
+    for (entry, recorded) in entries.iter().zip(recorded) {
+        let receipt = &entry.receipt;
+        let Some(trigger) = receipt.trigger_id.as_deref().filter(|_| proves(receipt)) else {
             continue;
         };
         let stored = (!recorded.stored.is_empty()).then_some(receipt.received_at);
