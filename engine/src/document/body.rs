@@ -18,6 +18,10 @@ pub(super) fn parse(
     ingress: &Ingress,
     limit: usize,
 ) -> Result<Value, Rejection> {
+    // Some notices are nothing but header fields.
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
     let (kind, declared) = content_type(request, ingress)?;
     let unpacked = gzip::unpacked(request, bytes, ingress, limit)?;
     let bytes: &[u8] = &unpacked;
