@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
-    Request, TriggerContext, script::moment,
+    Request, Scheme, TriggerContext, script::moment, signature::SchemeError,
 };
 
 /// A sample file.
@@ -149,6 +149,11 @@ impl Case {
     /// Full name of its trigger.
     pub(super) fn trigger_name(&self, app: &App) -> String {
         format!("{}__{}", app.slug.to_uppercase().replace('-', "_"), self.trigger)
+    }
+
+    /// How deliveries to its trigger are signed.
+    pub(super) fn scheme(&self, app: &App) -> Result<Arc<Scheme>, SchemeError> {
+        app.scheme_of(&self.trigger_name(app), &self.config)
     }
 
     /// Runs it, and says what differed from what it expects.
