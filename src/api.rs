@@ -12,6 +12,7 @@ mod events;
 mod extract;
 mod health;
 mod idempotency;
+mod jobs;
 mod page;
 pub mod problem;
 mod projects;
@@ -39,6 +40,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(events::router())
         .merge(receipts::router())
         .merge(projects::router())
+        .merge(jobs::router())
 }
 
 /// The API's routes.

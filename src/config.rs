@@ -1,5 +1,7 @@
 //! Configuration: a TOML file, then `HEARKEN_*` variables, then flags; unknown keys are fatal.
 
+mod jobs;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use figment::{
@@ -11,6 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use url::Url;
+
+pub use self::jobs::{Jobs, Seconds};
 
 /// Everything an operator can set. Fixed after start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +45,8 @@ pub struct Config {
     pub apps: BTreeMap<String, AppConfig>,
     /// Limits on what clients may ask of the server.
     pub limits: Limits,
+    /// The server's own jobs.
+    pub jobs: Jobs,
     /// Logging.
     pub log: Log,
 }
@@ -126,6 +132,7 @@ impl Default for Config {
             egress_allow: Vec::new(),
             apps: BTreeMap::new(),
             limits: Limits::default(),
+            jobs: Jobs::default(),
             log: Log::default(),
         }
     }

@@ -22,6 +22,8 @@ pub struct Context {
     pub key_ring: KeyRing,
     /// API keys seen lately.
     pub keys: crate::api::auth::Keys,
+    /// The server's own jobs.
+    pub jobs: crate::jobs::Jobs,
     /// Triggers as the ingress sees them, cached.
     pub subscribers: crate::ingress::Subscribers,
 }

@@ -24,6 +24,7 @@ use hearken_engine::{App, KeyRing, Outcome, Received, Rejection, Reply, Request}
 use serde_json::json;
 use tracing::{error, info, warn};
 
+pub(crate) use self::receipt::{Sifted, notice_place, sift};
 use self::{arrival::Arrived, receipt::Draft, run::Run};
 pub use self::{
     shared::Door,
@@ -184,12 +185,17 @@ impl Reception<'_> {
                     "a verified request could not be mapped; its receipt keeps it");
                 draft.outcome("failed", Some(reason)).body(request.body)
             }
-            Outcome::Events(_) if self.subscriber.trigger.status == "paused" => {
+            Outcome::Events(_) | Outcome::Noticed(_)
+                if self.subscriber.trigger.status == "paused" =>
+            {
                 draft.outcome("ignored", Some("the trigger is paused".to_owned()))
             }
             Outcome::Events(events) => {
                 let draft = draft.events(self.subscriber, events, request.received_at);
                 if draft.has_events() { draft.body(request.body) } else { draft }
+            }
+            Outcome::Noticed(document) => {
+                draft.notice(&self.context.vault, &document).body(request.body)
             }
         };
         match &self.app.definition.ingress.acknowledge {
@@ -208,8 +214,14 @@ impl Reception<'_> {
     ) -> Response {
         let inbound = draft.finish();
         let receipt_id = inbound.receipt.id.clone();
+        let noticed = inbound.notice.is_some();
         match self.context.store.record(inbound).await {
-            Ok(recorded) => answer(&(receipt_id, recorded)),
+            Ok(recorded) => {
+                if noticed {
+                    self.context.jobs.notice_came();
+                }
+                answer(&(receipt_id, recorded))
+            }
             Err(error) => unavailable(&error),
         }
     }

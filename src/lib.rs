@@ -3,7 +3,8 @@
 //!
 //! Everything about a provider lives in its app folder; this crate names none. Read it in the
 //! order a webhook takes: [`server`] accepts, [`ingress`] receives, [`store`] makes durable,
-//! [`api`] hands out. [`lifecycle`] talks to providers, through [`egress`] only.
+//! [`api`] hands out. [`lifecycle`] talks to providers, through [`egress`] only;
+//! [`jobs`] does what nobody asks for but time.
 
 pub mod accounts;
 pub mod api;
@@ -14,6 +15,7 @@ pub mod context;
 pub mod egress;
 pub mod ids;
 pub mod ingress;
+pub mod jobs;
 pub mod keys;
 pub mod lifecycle;
 pub mod server;

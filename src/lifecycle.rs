@@ -6,7 +6,10 @@
 //! outcome is unknown, what may have been made at the provider is looked for and removed.
 
 mod call;
+mod expansion;
+mod failure;
 mod refusal;
+mod renewal;
 mod secret;
 mod undo;
 
@@ -20,6 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
+pub use self::secret::shown_secret;
 use self::{
     call::Call,
     refusal::{gone, may_have_worked, problem},
@@ -27,15 +31,21 @@ use self::{
 };
 pub(crate) use self::{
     call::destination,
+    expansion::expand,
+    failure::Failure,
+    renewal::{renew, store_renewal},
     secret::{keep_handed_over, secret_place},
+    undo::sweep_abandoned,
 };
-pub use self::{secret::shown_secret, undo::sweep_abandoned};
 use crate::{
     api::problem::Problem,
     clock,
     context::{Context, Shared},
     ids,
-    store::{Registered, TriggerPatch, model::Trigger},
+    store::{
+        Registered, TriggerPatch,
+        model::{Trigger, Upkeep},
+    },
 };
 
 /// Names of the credential that verifies deliveries, where the account carries it.
@@ -226,18 +236,22 @@ async fn registered(
     registration: Registration,
 ) -> Result<Trigger, Problem> {
     // One that arrived in a handshake meanwhile is on the row, and stays there.
-    let sealed =
-        registration.secret.map(|secret| context.vault.seal(secret_place(trigger), &secret));
+    let sealed = registration.secret.as_ref();
+    let sealed = sealed.map(|secret| context.vault.seal(secret_place(trigger), secret));
+    let now = clock::now();
+    let look = context.config.jobs.look_seconds.micros();
     let registered = Registered {
         external_id: registration.external_id.clone(),
         secret: sealed,
         state: registration.state.clone(),
         expires_at: registration.expires_at,
+        renew_at: renewal::due(&registration, now),
+        cursor: registration.cursor.as_ref().map(ToString::to_string),
+        look_at: call.app.is_thin().then_some(now + look),
         // A new configuration does not resume a paused trigger.
         status: if trigger.status == "paused" { "paused" } else { "active" }.to_owned(),
         definition_version: call.app.version.clone(),
     };
-    let now = clock::now();
     let stored =
         context.store.set_registration(&trigger.project_id, &trigger.id, &registered, now).await?;
     context.subscribers.forget(&trigger.id).await;
@@ -313,6 +327,7 @@ fn new_row(
         updated_at: now,
         subscription_owner: None,
         subscription_key: None,
+        upkeep: Upkeep::default(),
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
     let verifies = made.clone().or_else(|| account_secret(app, account?));

@@ -23,8 +23,8 @@ use crate::{
     context::{Context, Shared},
     egress::Egress,
     ingress::Subscribers,
+    jobs::{self, Jobs},
     keys::{self, Keys},
-    lifecycle,
     store::Store,
     telemetry,
 };
@@ -52,11 +52,12 @@ pub async fn serve(
     let keys = keys::load(&config)?;
     let context = open(config, &keys).await?;
     let _watcher = watch_apps(&context)?;
-    tokio::spawn(lifecycle::sweep_abandoned(context.clone()));
+    jobs::start(&context);
     announce(&context, &keys);
     let app = routes::all(context.clone(), metrics);
     connection::accept(listener, app, &context.config.limits, shutdown).await;
-    info!("every request is answered; closing the database");
+    info!("every request is answered; ending the jobs and closing the database");
+    context.jobs.stop().await;
     context.store.close().await;
     Ok(())
 }
@@ -71,7 +72,18 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
     let key_ring = KeyRing::new(Arc::new(egress.clone()));
     let subscribers = Subscribers::new(config.limits.webhooks_per_second);
     let keys = api::auth::Keys::new(config.limits.api_per_second);
-    Ok(Arc::new(Context { config, store, vault, catalogue, egress, key_ring, keys, subscribers }))
+    let jobs = Jobs::default();
+    Ok(Arc::new(Context {
+        config,
+        store,
+        vault,
+        catalogue,
+        egress,
+        key_ring,
+        keys,
+        jobs,
+        subscribers,
+    }))
 }
 
 fn watch_apps(context: &Shared) -> anyhow::Result<hearken_engine::reload::Watcher> {

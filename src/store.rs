@@ -9,10 +9,12 @@ mod dialect;
 mod error;
 mod events;
 mod idempotency;
+mod jobs;
 mod keys;
 mod leases;
 mod migrations;
 pub mod model;
+mod notices;
 mod oauth_flows;
 mod plans;
 mod projects;
@@ -31,6 +33,8 @@ pub use self::{
     error::StoreError,
     events::EventFilter,
     idempotency::Begun,
+    jobs::JobRun,
+    notices::{Backlog, Expansion},
     plans::Plan,
     provider_apps::ProviderAppPatch,
     receipts::ReceiptFilter,
@@ -38,6 +42,7 @@ pub use self::{
     statement::Page,
     stats::{Bucket, Stats, TriggerCount},
     triggers::{Registered, TriggerFilter, TriggerPatch},
+    upkeep::Renewal,
 };
 use self::{dialect::Pool, record::Writer, statement::Statement};
 

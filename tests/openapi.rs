@@ -56,6 +56,7 @@ fn every_route_is_described() {
         "delete /v1/triggers/{id}",
         "get /v1/triggers/{id}/events",
         "get /v1/triggers/{id}/health",
+        "get /v1/triggers/{id}/secret",
         "get /v1/triggers/{id}/stats",
         "get /v1/trigger-events",
         "get /v1/trigger-events/{id}",
@@ -72,6 +73,7 @@ fn every_route_is_described() {
         "post /v1/api-keys",
         "get /v1/api-keys",
         "delete /v1/api-keys/{id}",
+        "get /v1/jobs",
     ]
     .map(str::to_owned)
     .into();

@@ -1,5 +1,6 @@
 //! An app, compiled: definition, script, signature scheme, schemas and filters, ready to serve.
 
+mod base_url;
 mod check;
 mod folder;
 mod scheme;

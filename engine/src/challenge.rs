@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) use self::check::mistakes;
-use self::{host::HostPattern, template::Template};
+use self::{host::Hosts, template::Template};
 use crate::{Filter, Reply, document::Document, signature::Encoding};
 
 /// A declared handshake.
@@ -108,7 +108,7 @@ pub enum Challenge {
         /// Where the URL is in the body: a member, or a JSON pointer.
         field: String,
         /// The hosts it may be on; `*` stands for one label of a name or a part of one.
-        hosts: Vec<HostPattern>,
+        hosts: Hosts,
     },
     /// A first, unsigned request that hands over the secret which signs the later ones.
     Capture {
@@ -230,6 +230,11 @@ impl Challenge {
             | Self::Capture { .. }
             | Self::Probe { .. } => false,
         }
+    }
+
+    /// Whether it is any request of its method.
+    pub(crate) fn is_probe(&self) -> bool {
+        matches!(self, Self::Probe { .. })
     }
 
     /// The header field (lower case) in which it hands over a secret.

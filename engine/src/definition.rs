@@ -30,7 +30,8 @@ pub struct Definition {
     pub docs: String,
     /// Where the facts of the folder come from.
     pub facts: Facts,
-    /// The provider's API; an operator may override it.
+    /// The provider's API; an operator may override it. `{name}` stands for a public fact of the
+    /// account.
     #[serde(default)]
     pub base_url: Option<String>,
     /// The only hosts lifecycle functions may reach, as `host` or `host:port`.

@@ -7,6 +7,7 @@
 //! - [`catalogue`]: the snapshot of all apps; [`reload`]: keeping it current while serving.
 //! - [`receive`]: one request in, verified, answered or mapped to events; built of
 //!   [`signature`], [`challenge`], [`document`] and [`script`].
+//! - [`expand`]: a notice that says "look" turned into events by asking the provider.
 //! - [`filter`]: which events a trigger wants, and why not.
 //! - [`sample`]: running an app folder's samples.
 
@@ -15,6 +16,7 @@ pub mod catalogue;
 pub mod challenge;
 pub mod definition;
 pub mod document;
+pub mod expand;
 pub mod filter;
 mod nearest;
 mod problem;
@@ -32,6 +34,7 @@ mod yaml;
 pub use app::{App, TriggerType};
 pub use catalogue::Catalogue;
 pub use challenge::{Answer, Duty};
+pub use expand::Expanded;
 pub use filter::{Filter, Verdict};
 pub use nearest::nearest;
 pub use problem::Problem;
@@ -40,8 +43,8 @@ pub use rejection::Rejection;
 pub use reload::LiveCatalogue;
 pub use request::{Event, Headers, Micros, Recipient, Reply, Request, TriggerContext, Verified};
 pub use script::{
-    AccountContext, HttpClient, HttpError, HttpRequest, HttpResponse, Identity, IdentityContext,
-    LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext, Registration, Script,
-    ScriptError, SubscriptionStatus,
+    AccountContext, Expansion, HttpClient, HttpError, HttpRequest, HttpResponse, Identity,
+    IdentityContext, LifecycleContext, LifecycleError, ListedSubscription, ProviderAppContext,
+    Registration, Script, ScriptError, SubscriptionStatus,
 };
 pub use signature::{KeyRing, Scheme};

@@ -38,6 +38,8 @@ pub enum Outcome {
     },
     /// The events it carries, at least one.
     Events(Vec<Event>),
+    /// A notice that says "look": what it is about is yet to be asked of the provider.
+    Noticed(Document),
     /// Verified, but the script failed on it: worth keeping until the script is mended.
     Failed {
         /// How.
@@ -124,8 +126,10 @@ impl App {
     pub fn answer_unsigned(&self, request: &Request, recipient: &Recipient) -> Option<Answer> {
         let challenges = &self.definition.challenges;
         let unsigned = challenges.iter().filter(|one| !one.signed() && one.may_be(request));
+        // A probe is any request of its method, so what asks for more comes first.
+        let (probes, others) = (unsigned.clone(), unsigned.filter(|one| !one.is_probe()));
         let mut document = None;
-        unsigned.into_iter().find_map(|challenge| {
+        others.chain(probes.filter(|one| one.is_probe())).find_map(|challenge| {
             let document = document
                 .get_or_insert_with(|| Document::unverified(request, &self.definition.ingress));
             challenge.answer(document, recipient).ok().flatten()
@@ -184,6 +188,9 @@ impl App {
             let why = verdict.clause.map(|clause| clause.to_string()).unwrap_or_default();
             return Outcome::Ignored { reason: format!("not what {} is about: {why}", kind.name) };
         }
+        if self.is_thin() {
+            return Outcome::Noticed(document.clone());
+        }
         match self.script.events(document, trigger) {
             Err(error) => Outcome::Failed { reason: error.to_string(), exhausted: error.exhausted },
             Ok(Mapped::Skipped(reason)) => Outcome::Ignored { reason },
@@ -197,7 +204,12 @@ impl App {
     }
 
     /// Gives events what their script left out: the trigger's type, an id of their own.
-    fn complete(&self, events: Vec<MappedEvent>, kind: &TriggerType, body: &[u8]) -> Vec<Event> {
+    pub(crate) fn complete(
+        &self,
+        events: Vec<MappedEvent>,
+        kind: &TriggerType,
+        body: &[u8],
+    ) -> Vec<Event> {
         let several = events.len() > 1;
         let events = events.into_iter().enumerate();
         events

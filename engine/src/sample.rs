@@ -6,6 +6,7 @@
 mod call;
 mod case;
 mod compare;
+mod expansion;
 mod http;
 mod reply;
 
@@ -20,7 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::case::Case;
-use crate::{App, Outcome, Problem, app::read_text, schema::Schema, yaml};
+use crate::{App, Event, Outcome, Problem, Received, app::read_text, schema::Schema, yaml};
 
 const FOLDER: &str = "samples";
 const FILE_BYTES: u64 = 26 << 20;
@@ -109,17 +110,28 @@ pub fn examples(root: &Path, app: &App) -> BTreeMap<String, Value> {
     let mut examples = BTreeMap::new();
     for (_, case) in cases(root, &app.slug).unwrap_or_default() {
         let name = case.trigger_name(app);
-        if case.kind != "accepted" || examples.contains_key(&name) {
+        if examples.contains_key(&name) {
             continue;
         }
-        if let Ok(received) = case.receive(app)
-            && let Outcome::Events(events) = received.outcome
-            && let Some(event) = events.into_iter().next()
-        {
+        if let Some(event) = events(app, &case).into_iter().next() {
             examples.insert(name, event.data);
         }
     }
     examples
+}
+
+/// The events a sample shows.
+fn events(app: &App, case: &Case) -> Vec<Event> {
+    if case.call.as_deref() == Some("expand") {
+        let recorded = http::Recorded::new(&case.http);
+        return expansion::expand(case, app, &recorded)
+            .map(|found| found.events)
+            .unwrap_or_default();
+    }
+    match case.receive(app) {
+        Ok(Received { outcome: Outcome::Events(events), .. }) if case.kind == "accepted" => events,
+        _ => Vec::new(),
+    }
 }
 
 fn document(root: &Path, file: &str) -> Result<Value, Vec<Problem>> {
@@ -173,7 +185,7 @@ fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
     let timed = |case: &Case| case.scheme(app).is_ok_and(|scheme| scheme.has_timestamp());
     let timed = cases.iter().any(|(_, case)| timed(case)) || app.scheme().has_timestamp();
     demand(timed, "stale", "a stale sample");
-    for call in ["register", "unregister"] {
+    for call in ["register", "unregister", "renew", "expand"] {
         let shown = cases.iter().any(|(_, case)| case.call.as_deref() == Some(call));
         if app.script().has(call) && !shown {
             missing.push(format!("a sample of the call {call}"));

@@ -13,6 +13,7 @@
 mod compile;
 mod convert;
 mod engine;
+mod expansion;
 mod failure;
 mod http;
 mod identity;
@@ -38,6 +39,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::{
+    expansion::Expansion,
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
     identity::{Identity, IdentityContext},
     lifecycle::{
@@ -209,6 +211,17 @@ impl Script {
             return Ok(None);
         }
         mapping::subscription_key(self, trigger).map(Some)
+    }
+
+    /// Asks the provider what a notice is about: `notice` is the request document, or nothing for
+    /// a look without one.
+    pub fn expand(
+        &self,
+        http: &dyn HttpClient,
+        context: &LifecycleContext,
+        notice: Option<&Document>,
+    ) -> Result<Expansion, LifecycleError> {
+        expansion::expand(self, http, context, notice)
     }
 
     /// An error about a function as a whole.

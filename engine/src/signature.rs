@@ -30,6 +30,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub(crate) use self::description::one_of;
+pub(crate) use self::keys::HostPattern;
 use self::{description::Description, reading::Reading};
 pub use self::{encoding::Encoding, keys::KeyRing};
 use crate::{Recipient, Rejection, Request, Verified};
@@ -169,7 +170,8 @@ fn progress(rejection: &Rejection) -> u8 {
         Rejection::MissingSignature(_) => 0,
         Rejection::MalformedSignature(_) => 1,
         Rejection::NoSecret | Rejection::MissingFact(_) => 2,
-        Rejection::KeyUnavailable(_) => 4,
+        Rejection::Stale { .. } | Rejection::WrongClaim(_) => 4,
+        Rejection::KeyUnavailable(_) => 5,
         _ => 3,
     }
 }

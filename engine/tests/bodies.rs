@@ -54,6 +54,7 @@ fn outcome(app: &App, headers: &[(&str, &str)], body: &[u8]) -> Result<Outcome, 
         name: "ACME__ANY".to_owned(),
         config: json!({}),
         account_id: None,
+        account_metadata: Value::Null,
         recipient: Recipient { secrets: vec![SecretString::from(SECRET)], ..Recipient::default() },
     };
     let received = app.receive(&request, &trigger, &KeyRing::offline())?;

@@ -206,7 +206,7 @@ fn a_header_that_hands_over_the_secret() {
     }
 }
 
-/// RingCentral's `Validation-Token`; Smartsheet's header under another name, or in JSON.
+// RingCentral's `Validation-Token`; Smartsheet's header under another name, or in JSON.
 #[test]
 fn a_header_that_goes_back() {
     let ring = app("", "  - { kind: header_echo, header: Validation-Token }");
@@ -246,8 +246,8 @@ fn a_header_that_goes_back_as_json() {
     assert!(unsigned(&app, &request("POST", "", &headers, "{}"), &[]).is_none(), "`when` counts");
 }
 
-/// api.slack.com/events/url_verification, signed; developer.monday.com, not signed; dev.twitch.tv
-/// wants the bare text.
+// api.slack.com/events/url_verification, signed; developer.monday.com, not signed; dev.twitch.tv
+// wants the bare text.
 #[test]
 fn a_value_in_the_body_that_goes_back() {
     let slack = app(
@@ -309,7 +309,7 @@ fn a_hashed_value_in_the_body() {
     assert!(unsigned(&app, &post(text), &[]).is_none(), "there is nothing to prove with");
 }
 
-/// Twitter's CRC, base64 after a prefix; LinkedIn's `challengeCode`, hexadecimal.
+// Twitter's CRC, base64 after a prefix; LinkedIn's `challengeCode`, hexadecimal.
 #[test]
 fn a_hashed_value_in_the_query() {
     let twitter = app(
@@ -477,7 +477,7 @@ fn a_probe() {
     assert!(unsigned(&app, &post("{}"), &[SECRET]).is_none());
 }
 
-/// WooCommerce sends a form with the webhook's id when it is saved, without a signature.
+// WooCommerce sends a form with the webhook's id when it is saved, without a signature.
 #[test]
 fn a_ping_in_a_form() {
     let app = app(

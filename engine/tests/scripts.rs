@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 #[path = "scripts/diagnostics.rs"]
 mod diagnostics;
+#[path = "scripts/expansion.rs"]
+mod expansion;
 #[path = "scripts/lifecycle.rs"]
 mod lifecycle;
 #[path = "scripts/mapping.rs"]
@@ -71,6 +73,7 @@ fn context() -> LifecycleContext {
         base_url: "https://api.acme.example".to_owned(),
         hosts: vec!["api.acme.example".to_owned(), "alt.acme.example:8443".to_owned()],
         state: json!({ "cursor": 3 }),
+        cursor: json!({ "page": 4 }),
     }
 }
 

@@ -32,9 +32,13 @@ ALTER TABLE triggers ADD COLUMN subscription_key TEXT COLLATE "C";
 ALTER TABLE triggers ADD COLUMN cursor TEXT;
 ALTER TABLE triggers ADD COLUMN renew_at BIGINT;
 ALTER TABLE triggers ADD COLUMN renew_failures BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE triggers ADD COLUMN renew_error TEXT;
+-- When a thin app's trigger is looked at although no notice came.
+ALTER TABLE triggers ADD COLUMN look_at BIGINT;
 CREATE INDEX triggers_by_subscription ON triggers (subscription_owner, subscription_key)
     WHERE subscription_key IS NOT NULL;
 CREATE INDEX triggers_renewing ON triggers (renew_at) WHERE renew_at IS NOT NULL;
+CREATE INDEX triggers_looking ON triggers (look_at) WHERE look_at IS NOT NULL;
 
 -- Requests at a shared URL leave a receipt of their own, which belongs to no project.
 ALTER TABLE receipts ADD COLUMN provider_app_id TEXT COLLATE "C";
@@ -64,16 +68,29 @@ CREATE TABLE oauth_flows (
 );
 CREATE INDEX oauth_flows_expiring ON oauth_flows (expires_at);
 
--- Verified notices that say "look" and are still to be expanded by asking the provider.
+-- Notices that say "look" and are still to be expanded by asking the provider: verified requests,
+-- their documents sealed, and looks that were due without one.
 CREATE TABLE notices (
     id         TEXT COLLATE "C" PRIMARY KEY,
     project_id TEXT COLLATE "C" NOT NULL,
     trigger_id TEXT COLLATE "C" NOT NULL,
-    receipt_id TEXT COLLATE "C" NOT NULL,
-    document   TEXT NOT NULL,
+    receipt_id TEXT COLLATE "C",
+    document   TEXT,
     attempts   BIGINT NOT NULL,
     next_at    BIGINT NOT NULL,
+    error      TEXT,
     created_at BIGINT NOT NULL
 );
 CREATE INDEX notices_due ON notices (next_at);
-CREATE INDEX notices_by_trigger ON notices (trigger_id, id);
+CREATE INDEX notices_by_trigger ON notices (trigger_id, next_at);
+
+-- When the server's own jobs ran last and what came of it; who runs one now holds its lease.
+CREATE TABLE jobs (
+    name        TEXT COLLATE "C" PRIMARY KEY,
+    holder      TEXT NOT NULL,
+    started_at  BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL,
+    ok          BOOLEAN NOT NULL,
+    result      TEXT NOT NULL,
+    next_at     BIGINT NOT NULL
+);

@@ -29,6 +29,7 @@ use super::problem::ProblemDocument;
         (name = "Webhooks", description = "Where providers deliver."),
         (name = "Projects", description = "Tenants."),
         (name = "API keys", description = "Who may call."),
+        (name = "Operation", description = "What the server does by itself."),
     ),
     paths(receive_webhook, probe_webhook),
     components(schemas(ProblemDocument))

@@ -26,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
 struct Health {
     /// Whether it is active, and a verified request has arrived.
     alive: bool,
-    /// `registering`, `active`, `paused`, `error` or `expired`.
+    /// `registering`, `active`, `paused`, `needs_reconnect`, `error` or `expired`.
     status: String,
     /// What keeps it from being alive.
     reason: Option<String>,
@@ -36,6 +36,20 @@ struct Health {
     last_triggered_at: Option<String>,
     /// When the subscription expires (RFC 3339); null where it does not.
     expires_at: Option<String>,
+    /// When the subscription is renewed, or renewing it is tried again (RFC 3339).
+    next_renewal_at: Option<String>,
+    /// How often in a row renewing it failed.
+    renew_failures: i64,
+    /// Why it failed last.
+    renewal_error: Option<String>,
+    /// Notices whose events are still to be asked for.
+    pending_notices: i64,
+    /// How often in a row asking failed.
+    expansion_failures: i64,
+    /// Why it failed last.
+    expansion_error: Option<String>,
+    /// When the provider is asked next (RFC 3339): for what notices told of, or without one.
+    next_look_at: Option<String>,
     /// The newest definition's version differs from the one it was registered with.
     definition_changed: bool,
 }
@@ -51,6 +65,7 @@ async fn trigger_health(
     let trigger = find(&context, &caller, &id).await?;
     let catalogue = context.catalogue.snapshot();
     let app = catalogue.app(&trigger.app);
+    let backlog = context.store.backlog(&trigger.id).await?;
     let expired = trigger.expires_at.is_some_and(|at| at <= clock::now());
     let reason = match (&trigger.status_reason, app) {
         (_, None) => Some(format!("the app `{}` is not loaded", trigger.app)),
@@ -69,6 +84,13 @@ async fn trigger_health(
         last_proof_at: trigger.last_proof_at.map(clock::rfc3339),
         last_triggered_at: trigger.last_triggered_at.map(clock::rfc3339),
         expires_at: trigger.expires_at.map(clock::rfc3339),
+        next_renewal_at: trigger.upkeep.renew_at.map(clock::rfc3339),
+        renew_failures: trigger.upkeep.renew_failures,
+        renewal_error: trigger.upkeep.renew_error,
+        pending_notices: backlog.pending,
+        expansion_failures: backlog.failures.unwrap_or_default(),
+        expansion_error: backlog.error,
+        next_look_at: backlog.next_at.or(trigger.upkeep.look_at).map(clock::rfc3339),
         definition_changed: app.is_some_and(|app| app.version != trigger.definition_version),
     }))
 }

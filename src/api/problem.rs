@@ -81,6 +81,11 @@ impl Problem {
         self.status
     }
 
+    /// What it says.
+    pub fn detail(&self) -> &str {
+        &self.document.detail
+    }
+
     /// The fields at fault.
     pub fn errors(&self) -> &[FieldError] {
         &self.document.errors

@@ -67,7 +67,7 @@ struct TriggerView {
     config: Value,
     /// Filter; an empty object lets everything through.
     filter: Value,
-    /// `registering`, `active`, `paused`, `error` or `expired`.
+    /// `registering`, `active`, `paused`, `needs_reconnect`, `error` or `expired`.
     status: String,
     /// Why it is in that status.
     status_reason: Option<String>,
@@ -179,7 +179,8 @@ async fn create_trigger(
         retention_days: new.retention_days,
     };
     let work = |context: Shared| async move {
-        let Created { trigger, secret_to_enter } = lifecycle::create(&context, wanted).await?;
+        let Created { trigger, secret_to_enter } =
+            Box::pin(lifecycle::create(&context, wanted)).await?;
         Ok(TriggerView { verification_secret: secret_to_enter, ..TriggerView::from(trigger) })
     };
     idempotency::once(context, &caller, &headers, "trigger", &new, work).await

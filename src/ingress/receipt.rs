@@ -1,14 +1,16 @@
 //! The receipt of one inbound request, as it is drawn up on the way through.
 
-use hearken_engine::{App, Event, Micros, Request, TriggerContext};
+use hearken_engine::{App, Event, Micros, Request, TriggerContext, document::Document};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::subscriber::Subscriber;
 use crate::{
+    accounts::{Vault, vault::Place},
     ids,
     store::{
         Inbound,
-        model::{NewEvent, Receipt},
+        model::{NewEvent, NewNotice, Receipt},
     },
 };
 
@@ -22,6 +24,41 @@ pub(super) struct Draft {
     receipt: Receipt,
     detail: Map<String, Value>,
     events: Vec<NewEvent>,
+    notice: Option<NewNotice>,
+}
+
+/// Events after a trigger's filter judged them.
+pub(crate) struct Sifted {
+    /// Those it lets through.
+    pub(crate) kept: Vec<NewEvent>,
+    /// The others, each with the verdict on it.
+    pub(crate) dropped: Vec<Value>,
+    /// What decided first that one was dropped.
+    pub(crate) reason: Option<String>,
+}
+
+/// Sifts events that came at `received_at` through a trigger's filter.
+pub(crate) fn sift(subscriber: &Subscriber, events: Vec<Event>, received_at: Micros) -> Sifted {
+    let expires_at = received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
+    let mut sifted = Sifted { kept: Vec::new(), dropped: Vec::new(), reason: None };
+    for event in events {
+        let verdict = subscriber.filter.judge(&event.data);
+        if verdict.matched {
+            sifted.kept.push(NewEvent {
+                id: ids::new(ids::EVENT),
+                event_type: event.event_type,
+                external_event_id: event.external_id,
+                data: event.data,
+                occurred_at: event.occurred_at,
+                expires_at,
+            });
+        } else {
+            let deciding = verdict.clause.as_ref().map(ToString::to_string);
+            sifted.reason = sifted.reason.or(deciding);
+            sifted.dropped.push(json!({ "external_id": event.external_id, "verdict": verdict }));
+        }
+    }
+    sifted
 }
 
 impl Draft {
@@ -65,6 +102,7 @@ impl Draft {
             },
             detail: Map::new(),
             events: Vec::new(),
+            notice: None,
         }
     }
 
@@ -120,39 +158,38 @@ impl Draft {
         events: Vec<Event>,
         received_at: Micros,
     ) -> Self {
-        let expires_at = received_at.saturating_add(subscriber.retention_days * MICROS_PER_DAY);
-        let (mut dropped, mut first_reason) = (Vec::new(), None);
-        for event in events {
-            let verdict = subscriber.filter.judge(&event.data);
-            if verdict.matched {
-                self.events.push(NewEvent {
-                    id: ids::new(ids::EVENT),
-                    event_type: event.event_type,
-                    external_event_id: event.external_id,
-                    data: event.data,
-                    occurred_at: event.occurred_at,
-                    expires_at,
-                });
-            } else {
-                first_reason =
-                    first_reason.or_else(|| verdict.clause.as_ref().map(ToString::to_string));
-                dropped.push(json!({ "external_id": event.external_id, "verdict": verdict }));
-            }
-        }
+        let Sifted { kept, dropped, reason } = sift(subscriber, events, received_at);
+        self.events = kept;
         if !dropped.is_empty() {
             self = self.detail("filtered", Value::Array(dropped));
         }
         if self.events.is_empty() {
-            return self.outcome("filtered", first_reason);
+            return self.outcome("filtered", reason);
         }
         self.outcome("stored", None)
+    }
+
+    /// Notes that what the request is about is yet to be asked of the provider. Its document is
+    /// kept sealed until then: unlike the receipt's, its header fields can carry credentials.
+    pub(super) fn notice(mut self, vault: &Vault, document: &Document) -> Self {
+        let id = ids::new(ids::NOTICE);
+        let project = self.receipt.project_id.as_deref().unwrap_or_default();
+        let place = notice_place(&id, project);
+        let sealed = vault.seal(place, &SecretString::from(document.root().to_string()));
+        self.notice = Some(NewNotice { id, document: Some(sealed) });
+        self.outcome("noticed", None)
     }
 
     /// The finished receipt with its events.
     pub(super) fn finish(mut self) -> Inbound {
         self.receipt.detail = Value::Object(self.detail);
-        Inbound { receipt: self.receipt, events: self.events }
+        Inbound { receipt: self.receipt, events: self.events, notice: self.notice }
     }
+}
+
+/// Where a notice's document is sealed to.
+pub(crate) fn notice_place<'a>(id: &'a str, project: &'a str) -> Place<'a> {
+    Place { table: "notices", column: "document", row: id, project }
 }
 
 /// Header fields as pairs, reusable credentials left out.

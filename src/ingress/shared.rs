@@ -202,9 +202,10 @@ impl Reception<'_> {
                     "a verified request could not be mapped; the receipt of the shared URL keeps it");
                 draft.outcome("failed", Some(reason))
             }
-            Outcome::Events(_) if subscriber.trigger.status == "paused" => {
+            Outcome::Events(_) | Outcome::Noticed(_) if subscriber.trigger.status == "paused" => {
                 draft.outcome("ignored", Some("the trigger is paused".to_owned()))
             }
+            Outcome::Noticed(document) => draft.notice(&self.context.vault, &document),
             Outcome::Events(events) => draft.events(subscriber, events, request.received_at),
             Outcome::Challenge(answer) => draft.outcome("challenge", Some(answer.kind.to_owned())),
         };

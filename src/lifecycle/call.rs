@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hearken_engine::{
-    AccountContext, App, LifecycleContext, LifecycleError, Recipient, Registration, ScriptError,
-    TriggerContext,
+    AccountContext, App, Expanded, LifecycleContext, LifecycleError, Recipient, Registration,
+    ScriptError, SubscriptionStatus, TriggerContext, document::Document,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -35,7 +35,8 @@ impl Call {
         secret: Option<SecretString>,
         account: Option<AccountContext>,
     ) -> Self {
-        let base_url = base_url(context, &app);
+        let facts = account.as_ref().map_or(&Value::Null, |account| &account.metadata);
+        let base_url = base_url(context, &app, facts);
         let shared = account.as_ref().and_then(|account| account_secret(&app, account));
         Self {
             egress: context.egress.clone(),
@@ -58,6 +59,7 @@ impl Call {
                 hosts: app.allowed_hosts(&base_url),
                 base_url,
                 state: trigger.state.clone(),
+                cursor: cursor(trigger),
             },
             app,
         }
@@ -92,6 +94,21 @@ impl Call {
 
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
         self.run(|app, egress, context| app.script().register(egress, context)).await
+    }
+
+    pub(super) async fn renew(&self) -> Result<Registration, LifecycleError> {
+        self.run(|app, egress, context| app.script().renew(egress, context)).await
+    }
+
+    pub(super) async fn status(&self) -> Result<SubscriptionStatus, LifecycleError> {
+        self.run(|app, egress, context| app.script().status(egress, context)).await
+    }
+
+    pub(super) async fn expand(
+        &self,
+        notice: Option<Document>,
+    ) -> Result<Expanded, LifecycleError> {
+        self.run(move |app, egress, context| app.expand(egress, context, notice.as_ref())).await
     }
 
     pub(super) async fn unregister(&self) -> Result<(), LifecycleError> {
@@ -138,6 +155,12 @@ impl Call {
     }
 }
 
+/// What was written as JSON reads back.
+fn cursor(trigger: &Trigger) -> Value {
+    let text = trigger.upkeep.cursor.as_deref();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
 /// Opens a linked account for a script.
 pub(super) fn open_account(
     context: &Context,
@@ -173,11 +196,11 @@ fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {
     Problem::internal()
 }
 
-/// The provider's API: the operator's choice, or the definition's.
-fn base_url(context: &Context, app: &App) -> String {
+/// The provider's API for an account with these public facts: the operator's choice, or the
+/// definition's.
+fn base_url(context: &Context, app: &App, facts: &Value) -> String {
     let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
-    let url = chosen.map(ToString::to_string).or_else(|| app.definition.base_url.clone());
-    url.unwrap_or_default().trim_end_matches('/').to_owned()
+    app.base_url(chosen.map(url::Url::as_str), facts)
 }
 
 /// Where a URL that a provider names is really called: an operator who says where the provider's

@@ -11,7 +11,7 @@ use crate::{api::problem::Problem, store::model::Trigger};
 pub(super) fn problem(call: &Call, error: &LifecycleError) -> Problem {
     let title = &call.app.definition.title;
     match error {
-        LifecycleError::Provider { status, message, hint } => {
+        LifecycleError::Provider { status, message, hint, .. } => {
             let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
             let (answer, code, verb) = if (400..500).contains(status) {
                 (StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", "refused")

@@ -2,34 +2,27 @@
 
 use std::time::Duration;
 
-use hearken_engine::LifecycleError;
+use hearken_engine::{LifecycleError, Micros};
 use tracing::{error, warn};
 
 use super::{call::Call, refusal::may_have_worked};
-use crate::{clock, context::Shared, store::model::Trigger};
+use crate::{
+    context::Shared,
+    store::{StoreError, model::Trigger},
+};
 
-/// Registrations that have been under way for longer died with their server.
-const ABANDONED: i64 = 5 * 60 * 1_000_000;
-const SWEEP: Duration = Duration::from_mins(1);
 const SWEPT_AT_ONCE: u32 = 50;
 /// How long a client waits for a subscription to be looked for; the search goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Removes what registrations left behind when their server died, now and then, for ever.
-pub async fn sweep_abandoned(context: Shared) {
-    let mut tick = tokio::time::interval(SWEEP);
-    loop {
-        tick.tick().await;
-        let before = clock::now() - ABANDONED;
-        match context.store.abandoned_registrations(before, SWEPT_AT_ONCE).await {
-            Ok(triggers) => {
-                for trigger in triggers {
-                    sweep(&context, &trigger).await;
-                }
-            }
-            Err(error) => warn!(%error, "abandoned registrations cannot be looked for"),
-        }
+/// Removes what registrations left behind when their server died that began before `before`;
+/// returns how many there were.
+pub(crate) async fn sweep_abandoned(context: &Shared, before: Micros) -> Result<usize, StoreError> {
+    let triggers = context.store.abandoned_registrations(before, SWEPT_AT_ONCE).await?;
+    for trigger in &triggers {
+        sweep(context, trigger).await;
     }
+    Ok(triggers.len())
 }
 
 async fn sweep(context: &Shared, trigger: &Trigger) {

@@ -128,10 +128,11 @@ impl Transaction {
         })
     }
 
-    pub(super) async fn run(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
-        with_transaction!(self, |transaction| {
-            prepare!(query, statement).execute(&mut **transaction).await.map(drop)
-        })
+    /// Runs a statement; returns how many rows it changed.
+    pub(super) async fn run(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
+        Ok(with_transaction!(self, |transaction| {
+            prepare!(query, statement).execute(&mut **transaction).await?.rows_affected()
+        }))
     }
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {

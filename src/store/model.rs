@@ -182,6 +182,50 @@ pub struct Trigger {
     pub subscription_owner: Option<String>,
     /// Triggers with the same key under one owner share one subscription at the provider.
     pub subscription_key: Option<String>,
+    /// How it is looked after.
+    #[sqlx(flatten)]
+    pub upkeep: Upkeep,
+}
+
+/// How a trigger's subscription is looked after.
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+pub struct Upkeep {
+    /// How far a thin app's history was read, as JSON text.
+    pub cursor: Option<String>,
+    /// When the subscription is to be renewed, or what failed to be tried again.
+    pub renew_at: Option<Micros>,
+    /// How often in a row renewing failed.
+    pub renew_failures: i64,
+    /// Why it failed last.
+    pub renew_error: Option<String>,
+    /// When a thin app's trigger is looked at although no notice came.
+    pub look_at: Option<Micros>,
+}
+
+/// A notice about to be stored with the request that brought it.
+#[derive(Debug, Clone)]
+pub struct NewNotice {
+    /// `ntc_…`
+    pub id: String,
+    /// The request document, sealed.
+    pub document: Option<String>,
+}
+
+/// A notice that is still to be expanded.
+#[derive(Debug, Clone, FromRow)]
+pub struct Notice {
+    /// `ntc_…`
+    pub id: String,
+    /// Owner.
+    pub project_id: String,
+    /// Trigger to look for.
+    pub trigger_id: String,
+    /// Receipt of the request that brought it; none where the look was due without one.
+    pub receipt_id: Option<String>,
+    /// The request document, sealed.
+    pub document: Option<String>,
+    /// How often expanding it failed.
+    pub attempts: i64,
 }
 
 /// A stored event.
@@ -261,7 +305,7 @@ pub struct Receipt {
     pub body: Option<Vec<u8>>,
     /// Size of the body in bytes.
     pub body_size: i64,
-    /// `stored`, `duplicate`, `filtered`, `ignored`, `challenge`, `rejected`, `failed`.
+    /// `stored`, `duplicate`, `filtered`, `noticed`, `ignored`, `challenge`, `rejected`, `failed`.
     pub outcome: String,
     /// One sentence, or the code of the check that failed.
     pub reason: Option<String>,

@@ -1,7 +1,7 @@
 //! How the database would run the statements that must stay fast when tables are large.
 
 use super::{
-    EventFilter, Page, ReceiptFilter, Statement, Store, StoreError, TriggerFilter, events,
+    EventFilter, Page, ReceiptFilter, Statement, Store, StoreError, TriggerFilter, events, notices,
     receipts, record::select_owners, stats, triggers, upkeep,
 };
 
@@ -72,7 +72,10 @@ fn statements() -> Vec<(&'static str, Statement)> {
         ("events already there", select_owners(&[("t1", "e1"), ("t2", "e2")])),
         ("event counts", stats::by_status("p1", None, i64::MAX)),
         ("receipt counts", stats::by_outcome("p1", None, i64::MAX)),
-        ("expiring triggers", upkeep::expiring_triggers(1, 50)),
+        ("due renewals", upkeep::due_renewals(1, 50)),
+        ("due looks", notices::due_looks(1, 50)),
+        ("due notices", notices::due_notices(1, 50)),
+        ("notices of a trigger", notices::notices_of("t1", 1, 50)),
         ("abandoned registrations", upkeep::abandoned_registrations(1, 50)),
         ("expired events", upkeep::delete_expired_events(1, 50)),
         ("old receipts", upkeep::delete_old_receipts(1, 50)),

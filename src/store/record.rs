@@ -12,13 +12,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
-use self::batch::Entry;
-pub(super) use self::batch::select_owners;
+use self::batch::commit as commit_batch;
+pub(super) use self::batch::{Entry, select_owners, write};
 use super::{
     Store, StoreError,
     dialect::Pool,
     error::Failure,
-    model::{NewEvent, Receipt},
+    model::{NewEvent, NewNotice, Receipt},
 };
 
 /// How long a caller waits; a sender must hear from us before it gives up itself.
@@ -41,6 +41,8 @@ pub struct Inbound {
     pub receipt: Receipt,
     /// Its events; none if it was rejected, ignored, filtered or a challenge.
     pub events: Vec<NewEvent>,
+    /// What is left to be done about it, if it only said "look".
+    pub notice: Option<NewNotice>,
 }
 
 /// What a stored request became.
@@ -114,7 +116,7 @@ impl Writer {
     pub(super) fn start(pool: Pool) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (stop, task) = (CancellationToken::new(), TaskTracker::new());
-        task.spawn(write(pool, queue, stop.clone()));
+        task.spawn(run(pool, queue, stop.clone()));
         task.close();
         Self { jobs, stop, task }
     }
@@ -135,7 +137,7 @@ impl Writer {
 
 /// The writer task. After a failure of the disk it ends, and with it the taking of requests: what
 /// such a disk acknowledges later cannot be trusted.
-async fn write(pool: Pool, mut queue: mpsc::Receiver<Job>, stop: CancellationToken) {
+async fn run(pool: Pool, mut queue: mpsc::Receiver<Job>, stop: CancellationToken) {
     loop {
         let first = tokio::select! {
             biased;
@@ -205,7 +207,7 @@ async fn commit(pool: &Pool, jobs: Vec<Job>) -> Option<Failure> {
 async fn attempt(pool: &Pool, entries: &[&Entry]) -> Result<Vec<Recorded>, (Failure, StoreError)> {
     let mut tries = 1;
     loop {
-        let Ok(outcome) = timeout(PATIENCE, batch::commit(pool, entries)).await else {
+        let Ok(outcome) = timeout(PATIENCE, commit_batch(pool, entries)).await else {
             return Err((Failure::Unreachable, unavailable("it takes too long")));
         };
         match outcome.map_err(|error| (Failure::of(&error), error)) {

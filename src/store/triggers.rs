@@ -14,6 +14,9 @@ const COLUMNS: &str = "id, project_id, app, linked_account_id, name, event_type,
     definition_version, retention_days, last_proof_at, last_triggered_at, expires_at, created_at, \
     updated_at, subscription_owner, subscription_key";
 
+/// How a trigger is looked after, read with it.
+const UPKEEP: &str = ", cursor, renew_at, renew_failures, renew_error, look_at";
+
 /// Which triggers to list; every condition given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct TriggerFilter {
@@ -53,6 +56,12 @@ pub struct Registered {
     pub state: Value,
     /// When the subscription expires.
     pub expires_at: Option<Micros>,
+    /// When it is to be renewed.
+    pub renew_at: Option<Micros>,
+    /// From where on the provider's history is to be read, as JSON text; as before where none.
+    pub cursor: Option<String>,
+    /// When to look for what no notice told of; thin apps only.
+    pub look_at: Option<Micros>,
     /// New status.
     pub status: String,
     /// Content hash of the definition that did it.
@@ -78,8 +87,7 @@ impl Store {
     /// The trigger a webhook is addressed to, in whatever project: knowing its URL is the right
     /// to address it.
     pub async fn trigger_for_ingress(&self, id: &str) -> Result<Option<Trigger>, StoreError> {
-        let statement = Statement::new("SELECT ").then(COLUMNS);
-        self.read().row(statement.then(" FROM triggers WHERE id = $1").bind(id)).await
+        self.read().row(select_all().then("id = $1").bind(id)).await
     }
 
     /// The triggers, in whatever project, of the accounts that are linked through a provider app
@@ -125,6 +133,7 @@ impl Store {
         );
         let statement = statement
             .then(COLUMNS)
+            .then(UPKEEP)
             .bind(project)
             .bind(id)
             .bind(&patch.description)
@@ -147,11 +156,14 @@ impl Store {
     ) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new(
             "UPDATE triggers SET external_id = $3, secret = COALESCE($4, secret), state = $5,
-                 expires_at = $6, status = $7, status_reason = NULL, definition_version = $8, updated_at = $9
+                 expires_at = $6, status = $7, status_reason = NULL, definition_version = $8,
+                 updated_at = $9, renew_at = $10, renew_failures = 0, renew_error = NULL,
+                 cursor = COALESCE($11, cursor), look_at = $12
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement
             .then(COLUMNS)
+            .then(UPKEEP)
             .bind(project)
             .bind(id)
             .bind(&registered.external_id)
@@ -160,7 +172,10 @@ impl Store {
             .bind(registered.expires_at)
             .bind(&registered.status)
             .bind(&registered.definition_version)
-            .bind(now);
+            .bind(now)
+            .bind(registered.renew_at)
+            .bind(&registered.cursor)
+            .bind(registered.look_at);
         self.write().row(statement).await
     }
 
@@ -198,7 +213,8 @@ impl Store {
         self.write().run(statement.bind(project).bind(id).bind(now)).await.map(drop)
     }
 
-    /// Changes a trigger's status, and why it has it; returns the trigger as it is now.
+    /// Changes a trigger's status, and why it has it; returns the trigger as it is now. A thin
+    /// app's trigger that becomes active is looked at soon, for what happened meanwhile.
     pub async fn set_status(
         &self,
         project: &str,
@@ -208,15 +224,17 @@ impl Store {
         now: Micros,
     ) -> Result<Option<Trigger>, StoreError> {
         let statement = Statement::new(
-            "UPDATE triggers SET status = $3, status_reason = $4, updated_at = $5
+            "UPDATE triggers SET status = $3, status_reason = $4, updated_at = $5,
+                 look_at = CASE WHEN $3 = 'active' AND look_at IS NOT NULL THEN $5
+                     ELSE look_at END
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
-        let statement = statement.then(COLUMNS).bind(project).bind(id);
+        let statement = statement.then(COLUMNS).then(UPKEEP).bind(project).bind(id);
         self.write().row(statement.bind(status).bind(reason).bind(now)).await
     }
 
     /// Deletes a trigger; returns whether there was one. Its events and receipts stay until
-    /// retention takes them.
+    /// retention takes them, its notices until a job finds that they are about nothing.
     pub async fn delete_trigger(&self, project: &str, id: &str) -> Result<bool, StoreError> {
         let statement = Statement::new("DELETE FROM triggers WHERE project_id = $1 AND id = $2");
         Ok(self.write().run(statement.bind(project).bind(id)).await? > 0)
@@ -252,14 +270,13 @@ pub(super) fn behind(provider_app: &str, account: &str) -> Statement {
     statement.bind(provider_app).bind(account)
 }
 
-/// All triggers in one status or with an expiry, for upkeep: not scoped.
+/// All triggers of which something holds that follows, for upkeep: not scoped.
 pub(super) fn select_all() -> Statement {
-    Statement::new("SELECT ").then(COLUMNS).then(" FROM triggers WHERE ")
+    Statement::new("SELECT ").then(COLUMNS).then(UPKEEP).then(" FROM triggers WHERE ")
 }
 
 fn select(project: &str) -> Statement {
-    let statement = Statement::new("SELECT ").then(COLUMNS);
-    statement.then(" FROM triggers WHERE project_id = $1").bind(project)
+    select_all().then("project_id = $1").bind(project)
 }
 
 /// A LIKE pattern for texts that contain `search`, in lower case.

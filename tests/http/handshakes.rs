@@ -146,14 +146,14 @@ async fn a_secret_handed_over_during_the_registration_verifies(database: &Databa
         apps.path(),
         "handed",
         "base_url: https://api.handed.example\nchallenges:\n  - { kind: header_echo, header: X-Hook-Secret, store: secret }",
-        r#"
+        r"
         fn register(http, trigger) {
             let answer = http.post(`${trigger.base_url}/hooks`, #{ json: #{ url: trigger.url } });
             if answer.status != 201 { throw provider_error(answer); }
             #{ external_id: answer.body.id.to_string() }
         }
         fn unregister(http, trigger) { http.delete(`${trigger.base_url}/hooks/${trigger.external_id}`); }
-        "#,
+        ",
     );
     let pretended = Arc::new(Provider::default());
     let url = provider(pretended.clone()).await;

@@ -11,7 +11,8 @@ pub(crate) async fn a_key_is_stored_once(fixture: &Fixture) {
     let first = fixture.deliver(&trigger, &["e1"]).await;
 
     let again = receipt(&trigger);
-    let inbound = Inbound { receipt: again.clone(), events: vec![event("e1", json!("other"))] };
+    let inbound =
+        Inbound { receipt: again.clone(), events: vec![event("e1", json!("other"))], notice: None };
     let second = fixture.store.record(inbound).await.unwrap();
     assert_eq!(second, Recorded { stored: Vec::new(), duplicates: first.stored.clone() });
 
@@ -76,7 +77,7 @@ pub(crate) async fn a_partly_known_request_stores_the_rest(fixture: &Fixture) {
     let receipt = receipt(&trigger);
     let events = ["a", "b", "c", "a"].map(|id| event(id, json!(id)));
     let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
-    let inbound = Inbound { receipt: receipt.clone(), events: events.into() };
+    let inbound = Inbound { receipt: receipt.clone(), events: events.into(), notice: None };
     let recorded = fixture.store.record(inbound).await.unwrap();
     assert_eq!(recorded.stored, [ids[0].clone(), ids[2].clone()]);
     assert_eq!(recorded.duplicates, [known[0].clone(), ids[0].clone()], "twice in one request too");
@@ -102,7 +103,7 @@ pub(crate) async fn a_deleted_event_frees_its_key(fixture: &Fixture) {
 
 async fn send(store: &Store, trigger: &Trigger, keys: &[impl AsRef<str>]) -> Recorded {
     let events = keys.iter().map(|key| event(key.as_ref(), json!(key.as_ref()))).collect();
-    store.record(Inbound { receipt: receipt(trigger), events }).await.unwrap()
+    store.record(Inbound { receipt: receipt(trigger), events, notice: None }).await.unwrap()
 }
 
 async fn events(fixture: &Fixture) -> usize {

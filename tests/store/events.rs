@@ -61,7 +61,11 @@ pub(crate) async fn expired_events_go(fixture: &Fixture) {
         event.expires_at = NOW + days * DAY;
         events.push(event);
     }
-    fixture.store.record(Inbound { receipt: receipt(&trigger), events }).await.unwrap();
+    fixture
+        .store
+        .record(Inbound { receipt: receipt(&trigger), events, notice: None })
+        .await
+        .unwrap();
     let store = &fixture.store;
     assert_eq!(store.delete_expired_events(NOW + DAY, 10).await.unwrap(), 0, "not before its time");
     assert_eq!(store.delete_expired_events(NOW + 3 * DAY + 1, 2).await.unwrap(), 2, "the limit");
@@ -115,7 +119,7 @@ pub(crate) async fn stats_count_what_came(fixture: &Fixture) {
 async fn deliver_at(fixture: &Fixture, trigger: &Trigger, key: &str, at: i64) -> String {
     let mut receipt = receipt(trigger);
     receipt.received_at = at;
-    let inbound = Inbound { receipt, events: vec![event(key, json!(key))] };
+    let inbound = Inbound { receipt, events: vec![event(key, json!(key))], notice: None };
     fixture.store.record(inbound).await.unwrap().stored.remove(0)
 }
 

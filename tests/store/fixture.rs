@@ -4,7 +4,7 @@ use hearken::{
     ids,
     store::{
         Inbound, Recorded, Store,
-        model::{LinkedAccount, NewEvent, Project, ProviderApp, Receipt, Trigger},
+        model::{LinkedAccount, NewEvent, Project, ProviderApp, Receipt, Trigger, Upkeep},
     },
 };
 use hearken_engine::Micros;
@@ -68,7 +68,10 @@ impl Fixture {
     /// Stores one request for the trigger with one event per external id.
     pub(crate) async fn deliver(&self, trigger: &Trigger, external_ids: &[&str]) -> Recorded {
         let events = external_ids.iter().map(|id| event(id, json!({ "id": id }))).collect();
-        self.store.record(Inbound { receipt: receipt(trigger), events }).await.unwrap()
+        self.store
+            .record(Inbound { receipt: receipt(trigger), events, notice: None })
+            .await
+            .unwrap()
     }
 
     /// Runs SQL past the store.
@@ -144,6 +147,7 @@ pub(crate) fn trigger(project: &str) -> Trigger {
         subscription_owner: None,
         subscription_key: None,
         updated_at: NOW,
+        upkeep: Upkeep::default(),
         id,
     }
 }

@@ -10,6 +10,7 @@ mod events;
 mod fixture;
 mod idempotency;
 mod leases;
+mod notices;
 mod outage;
 mod plans;
 mod provider_apps;
@@ -59,6 +60,9 @@ both! {
         stats_count_what_came;
     idempotency: the_answer_is_given_again, another_request_is_a_mismatch,
         a_failed_request_frees_its_key, old_keys_start_afresh, one_of_many_begins;
+    notices: a_notice_waits_until_it_is_answered, a_lost_lease_commits_nothing,
+        a_cursor_moves_from_where_it_stands, what_failed_waits_as_a_whole,
+        quiet_triggers_are_looked_at_once, renewals_are_due_and_noted;
     plans: large_tables_are_not_scanned;
     leases: one_holds_at_a_time, many_race_for_one, an_ended_lease_is_taken_over,
         a_fence_never_returns;

@@ -16,7 +16,8 @@ pub(crate) async fn a_closed_store_takes_nothing(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     fixture.store.ping().await.unwrap();
     fixture.store.close().await;
-    let inbound = Inbound { receipt: receipt(&trigger), events: vec![event("e1", json!(1))] };
+    let inbound =
+        Inbound { receipt: receipt(&trigger), events: vec![event("e1", json!(1))], notice: None };
     let refused = fixture.store.record(inbound).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(fixture.store.ping().await.is_err());
@@ -28,7 +29,7 @@ pub(crate) async fn closing_commits_what_waits(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     let requests = (0..300).map(|number| {
         let events = vec![event(&format!("e{number}"), json!(number))];
-        fixture.store.record(Inbound { receipt: receipt(&trigger), events })
+        fixture.store.record(Inbound { receipt: receipt(&trigger), events, notice: None })
     });
     let (answers, ()) = futures::join!(join_all(requests), fixture.store.close());
     let ids: Vec<_> = answers.into_iter().flat_map(|answer| answer.unwrap().stored).collect();
@@ -46,7 +47,7 @@ pub(crate) async fn a_blocked_database_recovers(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     let send = || {
         let events = vec![event("e1", json!(1))];
-        fixture.store.record(Inbound { receipt: receipt(&trigger), events })
+        fixture.store.record(Inbound { receipt: receipt(&trigger), events, notice: None })
     };
     let url = fixture.database.url();
     if url.starts_with("sqlite") {

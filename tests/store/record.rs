@@ -14,7 +14,7 @@ pub(crate) async fn a_request_and_its_events_come_back(fixture: &Fixture) {
     let receipt = receipt(&trigger);
     let events = vec![event("e1", json!({ "n": 1 })), event("e2", json!({ "n": 2 }))];
     let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
-    let inbound = Inbound { receipt: receipt.clone(), events };
+    let inbound = Inbound { receipt: receipt.clone(), events, notice: None };
     let recorded = fixture.store.record(inbound).await.unwrap();
     assert_eq!((&recorded.stored, recorded.duplicates.len()), (&ids, 0));
 
@@ -38,7 +38,7 @@ pub(crate) async fn a_rejection_is_only_a_receipt(fixture: &Fixture) {
     receipt.reason = Some("bad_signature".to_owned());
     receipt.body = None;
     let id = receipt.id.clone();
-    fixture.store.record(Inbound { receipt, events: Vec::new() }).await.unwrap();
+    fixture.store.record(Inbound { receipt, events: Vec::new(), notice: None }).await.unwrap();
 
     let kept = fixture.store.receipt(fixture.project(), &id).await.unwrap().unwrap();
     assert_eq!(
@@ -60,7 +60,7 @@ pub(crate) async fn triggers_show_the_last_proof(fixture: &Fixture) {
             "challenge".clone_into(&mut receipt.outcome);
             receipt.detail = json!({});
         }
-        fixture.store.record(Inbound { receipt, events }).await.unwrap();
+        fixture.store.record(Inbound { receipt, events, notice: None }).await.unwrap();
         let now = fixture.store.trigger(fixture.project(), &trigger.id).await.unwrap().unwrap();
         (now.last_proof_at, now.last_triggered_at)
     };
@@ -78,7 +78,7 @@ pub(crate) async fn triggers_show_the_last_proof(fixture: &Fixture) {
 pub(crate) async fn one_bad_request_harms_nobody_else(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     let taken = receipt(&trigger);
-    let first = Inbound { receipt: taken.clone(), events: Vec::new() };
+    let first = Inbound { receipt: taken.clone(), events: Vec::new(), notice: None };
     fixture.store.record(first).await.unwrap();
 
     // On one thread all of these are handed over before the writer runs: one batch.
@@ -88,7 +88,7 @@ pub(crate) async fn one_bad_request_harms_nobody_else(fixture: &Fixture) {
             receipt.id.clone_from(&taken.id);
         }
         let events = vec![event(&format!("e{number}"), json!(number))];
-        fixture.store.record(Inbound { receipt, events })
+        fixture.store.record(Inbound { receipt, events, notice: None })
     });
     for (number, answer) in join_all(requests).await.into_iter().enumerate() {
         match answer {
@@ -116,7 +116,7 @@ pub(crate) async fn a_large_request_is_stored_whole(fixture: &Fixture) {
     receipt.body = Some(vec![0xff; 20 << 20]);
     let id = receipt.id.clone();
     let events = vec![event("large", json!("x".repeat(20 << 20)))];
-    fixture.store.record(Inbound { receipt, events }).await.unwrap();
+    fixture.store.record(Inbound { receipt, events, notice: None }).await.unwrap();
     let kept = fixture.store.receipt(fixture.project(), &id).await.unwrap().unwrap();
     assert!(
         kept.body.is_some_and(|body| body.len() == 20 << 20 && body.iter().all(|b| *b == 0xff))
@@ -134,7 +134,7 @@ pub(crate) async fn nul_characters_survive(fixture: &Fixture) {
         let mut event = event("id\0with nul", data.clone());
         "acme.\0".clone_into(&mut event.event_type);
         let id = receipt.id.clone();
-        let inbound = Inbound { receipt, events: vec![event] };
+        let inbound = Inbound { receipt, events: vec![event], notice: None };
         (id, fixture.store.record(inbound).await.unwrap())
     };
     let (receipt, recorded) = send().await;
@@ -170,7 +170,7 @@ pub(crate) async fn deep_data_stays_readable(fixture: &Fixture) {
     let read = async |data| {
         let event = event(&ids::new(ids::EVENT), data);
         let id = event.id.clone();
-        let inbound = Inbound { receipt: receipt(&trigger), events: vec![event] };
+        let inbound = Inbound { receipt: receipt(&trigger), events: vec![event], notice: None };
         fixture.store.record(inbound).await.unwrap();
         fixture.store.event(fixture.project(), &id).await.unwrap().unwrap().data
     };
@@ -189,7 +189,7 @@ pub(crate) async fn exact_numbers_and_unicode_survive(fixture: &Fixture) {
     let receipt = receipt(&trigger);
     let event = event("\u{1f980}", data.clone());
     let id = event.id.clone();
-    fixture.store.record(Inbound { receipt, events: vec![event] }).await.unwrap();
+    fixture.store.record(Inbound { receipt, events: vec![event], notice: None }).await.unwrap();
     let kept = fixture.store.event(fixture.project(), &id).await.unwrap().unwrap();
     assert_eq!((kept.data, kept.external_event_id.as_str()), (data, "\u{1f980}"));
 }
@@ -198,6 +198,6 @@ pub(crate) async fn events_need_a_trigger(fixture: &Fixture) {
     let trigger = fixture.add_trigger(|_| {}).await;
     let mut receipt = receipt(&trigger);
     receipt.trigger_id = None;
-    let inbound = Inbound { receipt, events: vec![event("e1", json!(1))] };
+    let inbound = Inbound { receipt, events: vec![event("e1", json!(1))], notice: None };
     assert!(matches!(fixture.store.record(inbound).await, Err(StoreError::Conflict(_))));
 }

@@ -82,6 +82,9 @@ fn stolen() -> Registered {
         secret: None,
         state: Value::Null,
         expires_at: None,
+        renew_at: None,
+        cursor: None,
+        look_at: None,
         status: "active".to_owned(),
         definition_version: String::new(),
     }

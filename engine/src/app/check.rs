@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::{
-    App, Folder, TriggerType,
+    App, Folder, TriggerType, base_url,
     folder::{DEFINITION, SCRIPT},
 };
 use crate::{
@@ -36,6 +36,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
+    checks.base_url(&definition);
     checks.forms(&definition);
     let routes = checks.routes(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
@@ -194,6 +195,18 @@ impl Checks<'_> {
                     Some(hint),
                 );
             }
+        }
+    }
+
+    fn base_url(&mut self, definition: &Definition) {
+        for name in base_url::loose(definition) {
+            let message = format!(
+                "`{name}` is not a fact that every account must have, in a form of its own"
+            );
+            let hint = format!(
+                "Put `{name}` into `metadata` of every way under `auth`: required, and with a `pattern` of the provider's hosts."
+            );
+            self.note("/base_url", message, Some(hint));
         }
     }
 

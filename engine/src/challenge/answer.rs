@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Answer, Challenge, Duty, PingReply, ProbeMethod, Proof, host, template::Parts};
+use super::{Answer, Challenge, Duty, PingReply, ProbeMethod, Proof, template::Parts};
 use crate::{Recipient, Rejection, Reply, Request, document::Document};
 
 /// Longest value that is proved over, and longest secret that is taken, in bytes.
@@ -50,7 +50,7 @@ impl Challenge {
             Self::ConfirmUrl { when, field, hosts } => {
                 let url = when.holds(document).then(|| member(document.body(), field)).flatten();
                 let Some(url) = url.and_then(Value::as_str) else { return Ok(None) };
-                let url = host::admit(url, hosts).map_err(Rejection::UrlNotAllowed)?;
+                let url = hosts.admit(url).map_err(Rejection::UrlNotAllowed)?;
                 Some(Answer {
                     duty: Some(Duty::CallUrl(url)),
                     ..Answer::plain("confirm_url", text("ok"))

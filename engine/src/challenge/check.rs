@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{host::HostPattern, template::Template};
-use crate::Filter;
+use super::template::Template;
+use crate::{Filter, signature::HostPattern};
 
 /// A mistake: JSON pointer into the challenge, what is wrong, what to do.
 pub(crate) type Mistake = (String, String, Option<String>);

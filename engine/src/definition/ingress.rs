@@ -11,7 +11,7 @@ use crate::Reply;
 pub struct Ingress {
     /// Whose URL requests arrive at.
     pub scope: IngressScope,
-    /// For the scope `app`: JSONPaths over the request document of the provider's ids of the
+    /// For the scope `app`: `JSONPath`s over the request document of the provider's ids of the
     /// accounts it is about; the first path that finds any counts.
     pub route: Vec<String>,
     /// Accepted body formats.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Expectation, contains, same},
-    compare::includes,
+    case::{Case, Expectation},
+    compare::{contains, includes, same},
     http::Recorded,
 };
 use crate::{
@@ -24,48 +24,34 @@ impl Case {
             (Expectation::Result(part), Ok(result)) => {
                 told.extend(includes("expect.result", part, &result));
             }
-            (Expectation::Error { kind, status, message }, Err(error)) => {
-                let (found, found_status) = error_facts(&error);
-                told.extend(same("expect.error.kind", kind, found));
-                if let Some(status) = status {
-                    told.extend(same("expect.error.status", &Some(*status), &found_status));
-                }
-                told.extend(contains("expect.error.message", message, &error.to_string()));
-            }
             (expected, Ok(result)) => {
                 told.push(format!("expect: expected {expected:?}, found the result {result}"));
             }
-            (_, Err(error)) => told.push(format!("expect: the call failed: {error}")),
+            (_, Err(error)) => told.extend(self.check_error(&error)),
         }
+        told
+    }
+
+    /// What differs where a call failed.
+    pub(super) fn check_error(&self, error: &LifecycleError) -> Vec<String> {
+        let Expectation::Error { kind, status, message } = &self.expect else {
+            return vec![format!("expect: the call failed: {error}")];
+        };
+        let (found, found_status) = error_facts(error);
+        let mut told = same("expect.error.kind", kind, found);
+        if let Some(status) = status {
+            told.extend(same("expect.error.status", &Some(*status), &found_status));
+        }
+        told.extend(contains("expect.error.message", message, &error.to_string()));
         told
     }
 
     /// Makes the call and puts its result in the form samples are written in.
     fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
-        let base_url = app.definition.base_url.clone().unwrap_or_default();
-        let account = self.account.as_ref().map(|account| AccountContext {
-            kind: account.kind.clone(),
-            id: account.id.clone(),
-            credentials: account.credentials.clone(),
-            metadata: account.metadata.clone(),
-        });
-        let provider_app = self.provider_app.as_ref().map(|app| ProviderAppContext {
-            id: "pap_sample".to_owned(),
-            credentials: app.credentials.clone(),
-            metadata: app.metadata.clone(),
-        });
+        let context = self.lifecycle(app);
         if self.call.as_deref() == Some("identify") {
-            return identify(app, recorded, account, provider_app);
+            return identify(app, recorded, context);
         }
-        let context = LifecycleContext {
-            trigger: self.context(app),
-            external_id: self.external_id.clone(),
-            account,
-            provider_app,
-            hosts: app.allowed_hosts(&base_url),
-            base_url,
-            state: Value::Null,
-        };
         let script = app.script();
         match self.call.as_deref().unwrap_or_default() {
             "register" => script.register(recorded, &context).map(|made| registration(&made)),
@@ -86,22 +72,45 @@ impl Case {
             }),
         }
     }
+
+    /// What a call of the sample's trigger knows.
+    pub(super) fn lifecycle(&self, app: &App) -> LifecycleContext {
+        let facts = self.account.as_ref().map_or(&Value::Null, |account| &account.metadata);
+        let base_url = app.base_url(None, facts);
+        LifecycleContext {
+            trigger: self.context(app),
+            external_id: self.external_id.clone(),
+            account: self.account.as_ref().map(|account| AccountContext {
+                kind: account.kind.clone(),
+                id: account.id.clone(),
+                credentials: account.credentials.clone(),
+                metadata: account.metadata.clone(),
+            }),
+            provider_app: self.provider_app.as_ref().map(|app| ProviderAppContext {
+                id: "pap_sample".to_owned(),
+                credentials: app.credentials.clone(),
+                metadata: app.metadata.clone(),
+            }),
+            hosts: app.allowed_hosts(&base_url),
+            base_url,
+            state: self.state.clone(),
+            cursor: self.cursor.clone(),
+        }
+    }
 }
 
 fn identify(
     app: &App,
     recorded: &Recorded,
-    account: Option<AccountContext>,
-    provider_app: Option<ProviderAppContext>,
+    context: LifecycleContext,
 ) -> Result<Value, LifecycleError> {
+    let LifecycleContext { account, provider_app, base_url, hosts, .. } = context;
     let account = account.unwrap_or(AccountContext {
         kind: "none".to_owned(),
         id: None,
         credentials: BTreeMap::new(),
         metadata: Value::Null,
     });
-    let base_url = app.definition.base_url.clone().unwrap_or_default();
-    let hosts = app.allowed_hosts(&base_url);
     let context = IdentityContext { account, provider_app, base_url, hosts };
     let identity = app.script().identify(recorded, &context)?;
     Ok(json!({ "id": identity.id, "name": identity.name, "metadata": identity.metadata }))
@@ -111,6 +120,8 @@ fn registration(made: &crate::Registration) -> Value {
     json!({
         "external_id": made.external_id,
         "expires_at": made.expires_at,
+        "renew_at": made.renew_at,
+        "cursor": made.cursor,
         "state": made.state,
         "has_secret": made.secret.is_some(),
     })

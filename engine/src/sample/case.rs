@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    compare::{differences, includes},
+    compare::{contains, differences, includes, same},
+    expansion::{ExpectedExpansion, check_expansion},
     http::{Exchange, Recorded},
     reply::ExpectedReply,
 };
@@ -33,6 +34,12 @@ pub(super) struct Case {
     url: String,
     #[serde(default)]
     pub(super) external_id: Option<String>,
+    #[serde(default)]
+    pub(super) state: Value,
+    #[serde(default)]
+    pub(super) cursor: Value,
+    #[serde(default)]
+    pub(super) notice: Option<Value>,
     #[serde(default)]
     request: Delivery,
     #[serde(default)]
@@ -97,6 +104,8 @@ pub(super) struct ProviderApp {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Expectation {
     Events(Vec<ExpectedEvent>),
+    Noticed(bool),
+    Expansion(ExpectedExpansion),
     Rejected(String),
     Ignored(String),
     Reply(ExpectedReply),
@@ -126,7 +135,7 @@ pub(super) struct ExpectedEvent {
 }
 
 /// Tells a null that was written from a field that was not.
-fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+pub(super) fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(d).map(Some)
 }
 
@@ -167,7 +176,11 @@ impl Case {
             let told = violations.into_iter();
             return told.map(|one| format!("config{}: {}", one.pointer, one.message)).collect();
         }
-        if self.call.is_some() { self.check_call(app) } else { self.check_delivery(app) }
+        match self.call.as_deref() {
+            None => self.check_delivery(app),
+            Some("expand") => check_expansion(self, app),
+            Some(_) => self.check_call(app),
+        }
     }
 
     /// Receives the delivery.
@@ -245,6 +258,9 @@ impl Case {
                 Expectation::Events(expected),
                 Ok(Received { outcome: Outcome::Events(found), .. }),
             ) => self.check_events(app, expected, &found),
+            (Expectation::Noticed(true), Ok(Received { outcome: Outcome::Noticed(_), .. })) => {
+                Vec::new()
+            }
             (
                 Expectation::Ignored(part),
                 Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
@@ -259,7 +275,12 @@ impl Case {
         }
     }
 
-    fn check_events(&self, app: &App, expected: &[ExpectedEvent], found: &[Event]) -> Vec<String> {
+    pub(super) fn check_events(
+        &self,
+        app: &App,
+        expected: &[ExpectedEvent],
+        found: &[Event],
+    ) -> Vec<String> {
         if expected.len() != found.len() {
             return vec![format!(
                 "expect.events: expected {} events, found {}",
@@ -304,25 +325,5 @@ impl Case {
             );
         }
         told
-    }
-}
-
-pub(super) fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
-    at: &str,
-    expected: &E,
-    found: &F,
-) -> Vec<String> {
-    if expected == found {
-        Vec::new()
-    } else {
-        vec![format!("{at}: expected {expected:?}, found {found:?}")]
-    }
-}
-
-pub(super) fn contains(at: &str, part: &str, text: &str) -> Vec<String> {
-    if text.contains(part) {
-        Vec::new()
-    } else {
-        vec![format!("{at}: expected {part:?} within {text:?}")]
     }
 }

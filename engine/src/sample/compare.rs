@@ -21,6 +21,28 @@ pub(super) fn includes(at: &str, expected: &Value, found: &Value) -> Vec<String>
     told
 }
 
+/// A line if the two differ.
+pub(super) fn same<E: PartialEq<F> + std::fmt::Debug, F: std::fmt::Debug + ?Sized>(
+    at: &str,
+    expected: &E,
+    found: &F,
+) -> Vec<String> {
+    if expected == found {
+        Vec::new()
+    } else {
+        vec![format!("{at}: expected {expected:?}, found {found:?}")]
+    }
+}
+
+/// A line if `part` is not within `text`.
+pub(super) fn contains(at: &str, part: &str, text: &str) -> Vec<String> {
+    if text.contains(part) {
+        Vec::new()
+    } else {
+        vec![format!("{at}: expected {part:?} within {text:?}")]
+    }
+}
+
 fn walk(at: &str, expected: &Value, found: &Value, exact: bool, told: &mut Vec<String>) {
     if told.len() >= LINES {
         return;

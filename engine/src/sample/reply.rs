@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-use super::case::same;
+use super::compare::same;
 use crate::{Answer, Duty, Headers};
 
 /// The answer to a handshake, and what the server has to do for it.

@@ -29,7 +29,7 @@ const KNOWN: [(&str, &[&str]); 14] = [
     ("status", &["http", "trigger"]),
     ("list", &["http", "trigger"]),
     ("renew", &["http", "trigger"]),
-    ("expand", &["notice", "trigger", "cursor"]),
+    ("expand", &["http", "trigger", "notice"]),
     ("recover", &["trigger", "since"]),
     ("poll", &["trigger", "cursor"]),
 ];

@@ -54,7 +54,7 @@ pub(super) fn identify(
         ]);
         map
     };
-    call_with(script, "identify", reach, describe, identity)
+    call_with(script, "identify", reach, describe, None, identity)
 }
 
 /// What `identify` returns.

@@ -42,6 +42,8 @@ pub struct LifecycleContext {
     pub hosts: Vec<String>,
     /// What an earlier call asked to keep.
     pub state: Value,
+    /// How far the provider's history was read; null at first.
+    pub cursor: Value,
 }
 
 /// A linked account's credentials.
@@ -77,6 +79,10 @@ pub struct Registration {
     pub secret: Option<SecretString>,
     /// When it expires.
     pub expires_at: Option<Micros>,
+    /// When to renew it; at half its lifetime where the script does not say.
+    pub renew_at: Option<Micros>,
+    /// From where on the provider's history is to be read.
+    pub cursor: Option<Value>,
     /// What to keep for later calls.
     pub state: Value,
 }
@@ -115,6 +121,8 @@ pub enum LifecycleError {
         message: String,
         /// What to do.
         hint: Option<String>,
+        /// Seconds after which the provider wants to be asked again, where it says so.
+        retry_after: Option<u64>,
     },
     /// No connection.
     #[error("the provider cannot be reached: {0}")]
@@ -146,8 +154,9 @@ impl LifecycleError {
     fn scrubbed(self, known: &Known) -> Self {
         let scrub = |text: String| known.scrub(&text);
         match self {
-            Self::Provider { status, message, hint } => {
-                Self::Provider { status, message: scrub(message), hint: hint.map(scrub) }
+            Self::Provider { status, message, hint, retry_after } => {
+                let (message, hint) = (scrub(message), hint.map(scrub));
+                Self::Provider { status, message, hint, retry_after }
             }
             Self::Unreachable(reason) => Self::Unreachable(scrub(reason)),
             Self::Denied(reason) => Self::Denied(scrub(reason)),
@@ -169,7 +178,7 @@ pub(super) fn call<T: Send>(
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
     let reach = Reach { client, base_url: &context.base_url, hosts: &context.hosts };
-    call_with(script, function, reach, |known| describe(context, known), read)
+    call_with(script, function, reach, |known| describe(context, known), None, read)
 }
 
 /// Whom a call may reach, and how.
@@ -180,13 +189,15 @@ pub(super) struct Reach<'a> {
     pub(super) hosts: &'a [String],
 }
 
-/// Calls `function` on a thread of its own with what `describe` makes its second argument, sends
-/// its requests from this one, and reads what it returned with `read`.
+/// Calls `function` on a thread of its own with what `describe` makes its second argument, and a
+/// third one where it takes one; sends its requests from this thread, and reads what it returned
+/// with `read`.
 pub(super) fn call_with<T: Send>(
     script: &Script,
     function: &'static str,
     reach: Reach<'_>,
     describe: impl FnOnce(&Known) -> Map + Send,
+    third: Option<Dynamic>,
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
     if !script.has(function) {
@@ -200,7 +211,7 @@ pub(super) fn call_with<T: Send>(
     let client = reach.client;
     let result = thread::scope(|scope| {
         let known = known.clone();
-        let run = move || run(script, function, http, describe(&known), &known, read);
+        let run = move || run(script, function, http, describe(&known), third, &known, read);
         let worker = thread::Builder::new()
             .name(function.to_owned())
             .stack_size(STACK)
@@ -221,12 +232,17 @@ fn run<T>(
     function: &'static str,
     http: Http,
     described: Map,
+    third: Option<Dynamic>,
     known: &Known,
     read: fn(&str, Dynamic) -> Result<T, String>,
 ) -> Result<T, LifecycleError> {
     let (result, printed) = meter::metered(|| {
-        engine::call(&script.ast, &script.constants, function, (http, described))
-            .map(|value| read(&format!("{function}()"), value))
+        let (ast, constants) = (&script.ast, &script.constants);
+        let returned = match third {
+            None => engine::call(ast, constants, function, (http, described)),
+            Some(third) => engine::call(ast, constants, function, (http, described, third)),
+        };
+        returned.map(|value| read(&format!("{function}()"), value))
     });
     let printed: Vec<String> = printed.iter().map(|line| known.scrub(line)).collect();
     script.log(function, &printed);
@@ -242,7 +258,7 @@ fn run<T>(
 }
 
 /// The argument `trigger`.
-fn describe(context: &LifecycleContext, known: &Known) -> Map {
+pub(super) fn describe(context: &LifecycleContext, known: &Known) -> Map {
     let mut map = mapping::describe(&context.trigger);
     let secrets = context.trigger.recipient.secrets.iter();
     let mut secrets: Vec<Dynamic> =
@@ -259,6 +275,7 @@ fn describe(context: &LifecycleContext, known: &Known) -> Map {
         ("external_id".into(), external_id.map_or(Dynamic::UNIT, |id| id.to_owned().into())),
         ("base_url".into(), context.base_url.trim_end_matches('/').into()),
         ("state".into(), Json::present(context.state.clone().into())),
+        ("cursor".into(), Json::present(context.cursor.clone().into())),
     ]);
     map
 }
@@ -292,12 +309,15 @@ fn describe_credentials(
 /// What `register` and `renew` return; nothing at all counts as a subscription without an id.
 pub(super) fn registration(what: &str, value: Dynamic) -> Result<Registration, String> {
     let value = if value.is_unit() { Dynamic::from(Map::new()) } else { value };
-    let keys = ["external_id", "secret", "expires_at", "state"];
+    let keys = ["external_id", "secret", "expires_at", "renew_at", "state", "cursor"];
     let mut record = Record::new(what, value, &keys)?;
     Ok(Registration {
         external_id: record.text("external_id")?,
         secret: record.secret("secret")?,
         expires_at: record.moment("expires_at")?,
+        renew_at: record.moment("renew_at")?,
+        cursor: Some(record.json("cursor", &mut Output::default())?)
+            .filter(|cursor| !cursor.is_null()),
         state: record.json("state", &mut Output::default())?,
     })
 }

@@ -116,12 +116,16 @@ fn read(value: Dynamic) -> Result<Vec<MappedEvent>, String> {
     } else {
         value.into_array().map_err(|_| "it must return an array of events")?
     };
-    let mut output = Output::default();
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| read_one(&format!("event {}", index + 1), item, &mut output))
-        .collect()
+    read_items(items, &mut Output::default())
+}
+
+/// Reads events one by one.
+pub(super) fn read_items(
+    items: Vec<Dynamic>,
+    output: &mut Output,
+) -> Result<Vec<MappedEvent>, String> {
+    let items = items.into_iter().enumerate();
+    items.map(|(index, item)| read_one(&format!("event {}", index + 1), item, output)).collect()
 }
 
 fn read_one(what: &str, item: Dynamic, output: &mut Output) -> Result<MappedEvent, String> {

@@ -24,6 +24,12 @@ pub(crate) fn parse(text: &str) -> Option<Micros> {
     }
 }
 
+/// Reads the date of an HTTP header field (RFC 9110, section 5.6.7).
+pub(super) fn parse_http(text: &str) -> Option<Micros> {
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(zoned.timestamp().as_microsecond())
+}
+
 /// Reads a number since 1970.
 pub(super) fn from_integer(number: i64) -> Option<Micros> {
     match number.unsigned_abs() {
@@ -62,6 +68,13 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(micros), "{text}");
         }
+    }
+
+    #[test]
+    fn reads_dates_of_header_fields() {
+        // The example of RFC 9110, section 5.6.7; the number from `date -u -d … +%s`.
+        assert_eq!(parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000_000));
+        assert_eq!(parse_http("soon"), None);
     }
 
     #[test]

@@ -115,7 +115,8 @@ fn fold(text: &str) -> String {
         .join(" ")
 }
 
-fn shorten(text: &str) -> String {
+/// At most so much of a message as is kept.
+pub(super) fn shorten(text: &str) -> String {
     if text.chars().count() <= MAX_LENGTH {
         return text.to_owned();
     }

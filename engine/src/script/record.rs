@@ -45,6 +45,17 @@ impl Record {
         format!("`{key}` of {} must be {expected}, not {kind}", self.what)
     }
 
+    /// An array; empty where absent.
+    pub(super) fn list(&mut self, key: &str) -> Result<Vec<Dynamic>, String> {
+        let Some(value) = self.take(key) else {
+            return Ok(Vec::new());
+        };
+        if !value.is_array() {
+            return Err(self.wrong(key, "an array", &value));
+        }
+        Ok(value.into_array().unwrap_or_default())
+    }
+
     /// A text; whole numbers count as their digits. Empty counts as absent.
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, String> {
         let Some(value) = self.take(key) else {

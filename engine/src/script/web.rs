@@ -18,8 +18,10 @@ use super::{
     engine::MAX_STRING,
     failure::{Ending, Fallible, fault},
     json::Json,
-    meter, outgoing, provider_words,
+    meter, moment, outgoing, provider_words,
+    record::Record,
 };
+use crate::Headers;
 
 /// Requests one call may send.
 pub(super) const MAX_REQUESTS: usize = 20;
@@ -130,6 +132,7 @@ pub(super) struct Response {
     /// `None` where the body is not JSON.
     pub(super) json: Option<Arc<Value>>,
     pub(super) text: String,
+    retry_after: Option<u64>,
 }
 
 impl Response {
@@ -151,6 +154,7 @@ impl Response {
             headers: Json::present(Arc::new(headers.into())),
             json,
             text,
+            retry_after: retry_after(&response.headers),
         }
     }
 
@@ -169,6 +173,18 @@ impl Response {
     fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+}
+
+/// Seconds the provider asks to be left alone (RFC 9110, section 10.2.3). A date is read against
+/// the provider's own clock, the answer's `Date`.
+fn retry_after(headers: &Headers) -> Option<u64> {
+    let wanted = headers.get("retry-after")?.trim();
+    if let Ok(seconds) = wanted.parse() {
+        return Some(seconds);
+    }
+    let until = moment::parse_http(wanted)?;
+    let now = moment::parse_http(headers.get("date")?.trim())?;
+    u64::try_from((until - now) / 1_000_000).ok()
 }
 
 /// The body of a successful answer that is not JSON.
@@ -205,6 +221,12 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("provider_error", |r: Response| Err::<(), _>(provider_error(&r, None)))
         .register_fn("provider_error", |r: Response, hint: &str| {
             Err::<(), _>(provider_error(&r, Some(hint.to_owned())))
+        })
+        .register_fn("provider_error", |r: Response, told: Map| {
+            Err::<(), _>(told_otherwise(Some(&r), told).unwrap_or_else(fault))
+        })
+        .register_fn("provider_error", |told: Map| {
+            Err::<(), _>(told_otherwise(None, told).unwrap_or_else(fault))
         });
     for method in ["get", "post", "put", "patch", "delete"] {
         let upper = method.to_ascii_uppercase();
@@ -228,5 +250,29 @@ fn provider_error(response: &Response, hint: Option<String>) -> Box<rhai::EvalAl
         status: response.status,
         message: provider_words::of(response.json.as_deref(), &response.text),
         hint,
+        retry_after: response.retry_after,
     })
+}
+
+/// The error of an answer that has another status than it means, or words where no format has
+/// them: what `told` says counts before what the answer does.
+fn told_otherwise(
+    answer: Option<&Response>,
+    told: Map,
+) -> Result<Box<rhai::EvalAltResult>, String> {
+    let what = "what `provider_error` is told";
+    let mut record = Record::new(what, told.into(), &["status", "message", "hint"])?;
+    let status = match record.text("status")? {
+        Some(status) => status.parse().ok().filter(|status| (400..600).contains(status)),
+        None => answer.map(|answer| answer.status),
+    };
+    let said = |answer: &Response| provider_words::of(answer.json.as_deref(), &answer.text);
+    let message = record.text("message")?.or_else(|| answer.map(said));
+    let (Some(status), Some(message)) = (status, message) else {
+        return Err(format!("{what} must have a `status` from 400 to 599 and a `message`"));
+    };
+    let hint = record.text("hint")?;
+    let message = provider_words::shorten(&message);
+    let retry_after = answer.and_then(|answer| answer.retry_after);
+    Ok(lifecycle(LifecycleError::Provider { status, message, hint, retry_after }))
 }

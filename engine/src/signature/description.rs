@@ -35,6 +35,8 @@ pub(super) struct Description {
     pub(super) each: Option<String>,
     /// A hash of the body besides the signature.
     pub(super) body_hash: Option<BodyHash>,
+    /// Where a request has this header field (lower case), be it empty, only another way counts.
+    pub(super) unless_header: Option<String>,
 }
 
 /// What makes a request genuine.
@@ -61,6 +63,9 @@ pub(super) struct BodyHash {
     pub(super) header: Option<String>,
     #[serde(default)]
     pub(super) query: Option<String>,
+    /// Right if it is not there at all.
+    #[serde(default)]
+    pub(super) optional: bool,
     #[serde(default)]
     pub(super) algorithm: Algorithm,
     #[serde(default)]
@@ -126,6 +131,12 @@ impl Description {
         reading: &Reading<'_>,
         ring: &KeyRing,
     ) -> Result<Option<Vec<u8>>, Rejection> {
+        if let Some(name) = &self.unless_header
+            && reading.request.headers.get(name).is_some()
+        {
+            let place = format!("{}, which does not count beside `{name}`", self.place.source);
+            return Err(Rejection::MissingSignature(place));
+        }
         if self.needs_secret() && reading.recipient.secrets.is_empty() {
             return Err(Rejection::NoSecret);
         }
@@ -259,15 +270,28 @@ impl Description {
 
 impl BodyHash {
     fn check(&self, reading: &Reading<'_>) -> Result<(), Rejection> {
-        let (given, place) = match (&self.header, &self.query) {
-            (Some(name), _) => (reading.header(name), format!("the header `{name}`")),
+        let request = reading.request;
+        let (given, place): (Vec<&str>, _) = match (&self.header, &self.query) {
+            (Some(name), _) => {
+                let values = request.headers.iter();
+                let values = values.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+                (values.map(|(_, value)| value).collect(), format!("the header `{name}`"))
+            }
             (None, name) => {
                 let name = name.as_deref().unwrap_or_default();
-                (reading.query(name), format!("the query parameter `{name}`"))
+                let values = request.query.iter().filter(|(known, _)| known == name);
+                let place = format!("the query parameter `{name}`");
+                (values.map(|(_, value)| value.as_str()).collect(), place)
             }
         };
-        let given = given
-            .ok_or_else(|| Rejection::MissingSignature(format!("a hash of the body in {place}")))?;
+        let given = match given.as_slice() {
+            [] if self.optional => return Ok(()),
+            [given] => *given,
+            _ => {
+                let what = format!("a hash of the body in {place}");
+                return Err(Rejection::MissingSignature(what));
+            }
+        };
         let expected = self.algorithm.hash(&reading.request.body);
         let given = self.encoding.decode(given.trim());
         if given.is_some_and(|given| bool::from(given.ct_eq(&expected))) {

@@ -18,7 +18,7 @@ use std::{
 use secrecy::SecretString;
 use tracing::warn;
 
-pub(super) use self::hosts::HostPattern;
+pub(crate) use self::hosts::HostPattern;
 use self::jwk::Jwk;
 use super::public_key::Family;
 use crate::{HttpClient, HttpRequest, HttpResponse, Micros, Rejection};

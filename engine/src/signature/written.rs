@@ -38,6 +38,7 @@ pub(super) struct Written {
     timestamp: Option<Clock>,
     each: Option<String>,
     body_hash: Option<BodyHash>,
+    unless_header: Option<String>,
     header_prefix: Option<String>,
     public_key: Option<PublicKey>,
     format: Option<Format>,
@@ -59,7 +60,7 @@ const KINDS: [&str; 9] =
     ["hmac", "digest", "token", "standard_webhooks", "ed25519", "ecdsa", "rsa", "jwt", "aes_gcm"];
 
 /// Every field, and the kinds it belongs to; `*` is all of them.
-const FIELDS: [(&str, &str); 22] = [
+const FIELDS: [(&str, &str); 23] = [
     ("kind", "*"),
     ("header", "hmac digest token ed25519 ecdsa rsa jwt"),
     ("query", "hmac digest token ed25519 ecdsa rsa jwt"),
@@ -73,6 +74,7 @@ const FIELDS: [(&str, &str); 22] = [
     ("timestamp", "hmac digest ed25519 ecdsa rsa"),
     ("each", "hmac digest token ed25519 ecdsa rsa"),
     ("body_hash", "hmac digest ed25519 ecdsa rsa"),
+    ("unless_header", "hmac digest token ed25519 ecdsa rsa jwt"),
     ("algorithm", "hmac digest rsa"),
     ("key", "hmac digest standard_webhooks jwt aes_gcm"),
     ("header_prefix", "standard_webhooks"),
@@ -154,6 +156,7 @@ impl Written {
             clock: self.timestamp,
             each: self.each,
             body_hash: self.body_hash,
+            unless_header: self.unless_header.map(|name| name.to_ascii_lowercase()),
         })
     }
 
@@ -253,6 +256,7 @@ fn standard_webhooks(prefix: &str, key: Option<KeyForm>) -> Vec<Description> {
         }),
         each: None,
         body_hash: None,
+        unless_header: None,
     };
     vec![
         one("v1", Proof::StandardWebhooks(mac)),

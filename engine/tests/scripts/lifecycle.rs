@@ -115,6 +115,7 @@ fn providers_are_quoted_in_their_own_words() {
             status: 422,
             message: message.to_owned(),
             hint: Some("Check the rights.".to_owned()),
+            retry_after: Some(7),
         };
         assert_eq!(register(call, &provider).unwrap_err(), expected, "{body}");
     }
@@ -186,6 +187,46 @@ fn secrets_are_never_shown() {
         &Provider::default(),
     );
     assert_eq!(kind.unwrap().external_id.as_deref(), Some("Secret[secret][secret]"));
+}
+
+#[test]
+fn a_failure_that_looks_like_success_says_what_it_means() {
+    let answer =
+        r#"{"data":{"create":{"objections":["taken"]}},"errors":[{"message":"Throttled"}]}"#;
+    let refused = |told: &str, status: u16, message: &str, hint: Option<&str>| {
+        let provider = Provider::answering(200, answer);
+        let body = format!("let answer = http.get(trigger.base_url); throw {told}");
+        let expected = LifecycleError::Provider {
+            status,
+            message: message.to_owned(),
+            hint: hint.map(str::to_owned),
+            retry_after: None,
+        };
+        assert_eq!(register(&body, &provider).unwrap_err(), expected, "{told}");
+    };
+    refused("provider_error(answer, #{ status: 429 })", 429, "Throttled", None);
+    refused(
+        "provider_error(answer, #{ status: 403, hint: \"Ask.\" })",
+        403,
+        "Throttled",
+        Some("Ask."),
+    );
+    refused(
+        "provider_error(#{ status: 422, message: `uri: ${answer.body.data.create.objections[0]}` })",
+        422,
+        "uri: taken",
+        None,
+    );
+    for (told, part) in [
+        ("provider_error(#{ status: 422 })", "`message`"),
+        ("provider_error(#{ status: 200, message: \"x\" })", "400 to 599"),
+        ("provider_error(#{ message: \"x\" })", "`status`"),
+        ("provider_error(answer, #{ statsu: 422 })", "did you mean `status`"),
+    ] {
+        let body = format!("let answer = http.get(trigger.base_url); throw {told}");
+        let error = script_error(register(&body, &Provider::answering(200, answer)));
+        assert!(error.message.contains(part), "{told}: {error}");
+    }
 }
 
 #[test]

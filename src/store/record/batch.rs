@@ -13,7 +13,7 @@ use super::{Inbound, Recorded};
 use crate::store::{
     Statement,
     dialect::{Pool, Transaction},
-    model::{NewEvent, Receipt},
+    model::{NewEvent, NewNotice, Receipt},
     statement::{Bind, storable},
 };
 
@@ -27,9 +27,12 @@ const EXTERNAL_ID: usize = 512;
 const DEPTH: usize = 120;
 
 /// A request to store, its events already as text.
-pub(super) struct Entry {
+pub(in crate::store) struct Entry {
     receipt: Receipt,
     events: Vec<(NewEvent, String)>,
+    notice: Option<NewNotice>,
+    /// Whether it shows that the provider reaches the trigger.
+    proof: bool,
 }
 
 /// What makes an event unique: its trigger and its external id.
@@ -39,7 +42,8 @@ type Owners = BTreeMap<(String, String), String>;
 
 impl Entry {
     pub(super) fn new(inbound: Inbound) -> Self {
-        let Inbound { mut receipt, events } = inbound;
+        let Inbound { mut receipt, events, notice } = inbound;
+        let proof = proves(&receipt);
         // Keys are compared with what the database gives back, so they must look like it.
         receipt.trigger_id = receipt.trigger_id.as_deref().map(storable);
         let events = events.into_iter().map(|mut event| {
@@ -47,13 +51,19 @@ impl Entry {
             let data = text(&event.data.take());
             (event, data)
         });
-        Self { events: events.collect(), receipt }
+        Self { events: events.collect(), receipt, notice, proof }
+    }
+
+    /// Events that were asked for: they show nothing of whether the provider reaches us.
+    pub(in crate::store) fn asked_for(inbound: Inbound) -> Self {
+        Self { proof: false, ..Self::new(inbound) }
     }
 
     /// Roughly how many bytes it brings.
     pub(super) fn size(&self) -> usize {
         let data: usize = self.events.iter().map(|(_, data)| data.len()).sum();
-        data + self.receipt.body.as_ref().map_or(0, Vec::len)
+        let notice = self.notice.as_ref().and_then(|notice| notice.document.as_ref());
+        data + self.receipt.body.as_ref().map_or(0, Vec::len) + notice.map_or(0, String::len)
     }
 
     fn keyed(&self) -> impl Iterator<Item = (Key<'_>, &(NewEvent, String))> {
@@ -106,12 +116,22 @@ pub(super) async fn commit(pool: &Pool, entries: &[&Entry]) -> Result<Vec<Record
         return Ok(Vec::new());
     }
     let mut transaction = pool.begin().await?;
-    let owners = insert_events(&mut transaction, entries).await?;
-    let recorded: Vec<_> = entries.iter().map(|entry| entry.recorded(&owners)).collect();
-    insert_receipts(&mut transaction, entries, &recorded).await?;
-    touch_triggers(&mut transaction, entries, &recorded).await?;
-    touch_provider_apps(&mut transaction, entries).await?;
+    let recorded = write(&mut transaction, entries).await?;
     transaction.commit().await?;
+    Ok(recorded)
+}
+
+/// Stores all entries within a transaction.
+pub(in crate::store) async fn write(
+    transaction: &mut Transaction,
+    entries: &[&Entry],
+) -> Result<Vec<Recorded>, sqlx::Error> {
+    let owners = insert_events(transaction, entries).await?;
+    let recorded: Vec<_> = entries.iter().map(|entry| entry.recorded(&owners)).collect();
+    insert_receipts(transaction, entries, &recorded).await?;
+    insert_notices(transaction, entries).await?;
+    touch_triggers(transaction, entries, &recorded).await?;
+    touch_provider_apps(transaction, entries).await?;
     Ok(recorded)
 }
 
@@ -278,6 +298,37 @@ async fn touch_provider_apps(
     Ok(())
 }
 
+async fn insert_notices(
+    transaction: &mut Transaction,
+    entries: &[&Entry],
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| entry.notice.as_ref().map(|notice| notice_row(&entry.receipt, notice)))
+        .collect();
+    for chunk in rows.chunks(ROWS) {
+        let statement = Statement::new(
+            "INSERT INTO notices (id, project_id, trigger_id, receipt_id, document, attempts, \
+                 next_at, created_at) VALUES",
+        );
+        transaction.run(statement.tuples(chunk.iter().cloned())).await?;
+    }
+    Ok(())
+}
+
+fn notice_row(receipt: &Receipt, notice: &NewNotice) -> [Bind; 8] {
+    [
+        (&notice.id).into(),
+        receipt.project_id.as_deref().unwrap_or_default().into(),
+        receipt.trigger_id.as_deref().unwrap_or_default().into(),
+        (&receipt.id).into(),
+        (&notice.document).into(),
+        0.into(),
+        receipt.received_at.into(),
+        receipt.received_at.into(),
+    ]
+}
+
 /// Whether a request shows that the provider reaches the trigger. Anybody may send a handshake
 /// that is not signed.
 fn proves(receipt: &Receipt) -> bool {
@@ -294,21 +345,23 @@ async fn touch_triggers(
     entries: &[&Entry],
     recorded: &[Recorded],
 ) -> Result<(), sqlx::Error> {
-    let mut touches: BTreeMap<&str, (Micros, Option<Micros>)> = BTreeMap::new();
+    let mut touches: BTreeMap<&str, (Option<Micros>, Option<Micros>)> = BTreeMap::new();
     for (entry, recorded) in entries.iter().zip(recorded) {
-        let receipt = &entry.receipt;
-        let Some(trigger) = receipt.trigger_id.as_deref().filter(|_| proves(receipt)) else {
+        let Entry { receipt, proof: proven, .. } = entry;
+        let Some(trigger) = receipt.trigger_id.as_deref() else {
             continue;
         };
+        let (proof, triggered) = touches.entry(trigger).or_default();
+        *proof = proven.then_some(receipt.received_at).max(*proof);
         let stored = (!recorded.stored.is_empty()).then_some(receipt.received_at);
-        let (proof, triggered) = touches.entry(trigger).or_insert((receipt.received_at, None));
-        *proof = receipt.received_at.max(*proof);
         *triggered = stored.max(*triggered);
     }
+    touches.retain(|_, (proof, triggered)| proof.is_some() || triggered.is_some());
     for (trigger, (proof, triggered)) in touches {
         let statement = Statement::new(
             "UPDATE triggers SET
-                 last_proof_at = CASE WHEN last_proof_at > $2 THEN last_proof_at ELSE $2 END,
+                 last_proof_at = CASE WHEN $2 IS NULL OR last_proof_at > $2
+                     THEN last_proof_at ELSE $2 END,
                  last_triggered_at = CASE WHEN $3 IS NULL OR last_triggered_at > $3
                      THEN last_triggered_at ELSE $3 END
              WHERE id = $1",

@@ -1,5 +1,5 @@
-//! The GitHub simulator: a process that speaks GitHub's protocol, checks each request against
-//! GitHub's published API description and signs deliveries with GitHub's own library.
+//! Simulators: each a process that speaks one provider's protocol, checks requests against the
+//! provider's published API description and signs deliveries with the provider's own library.
 
 use std::process::Stdio;
 
@@ -19,11 +19,16 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one on a free port.
+    /// Starts a GitHub on a free port.
     pub(crate) async fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators/github.mjs");
+        Self::of("github").await
+    }
+
+    /// Starts the simulator of this app on a free port.
+    pub(crate) async fn of(slug: &str) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators");
         let mut child = Command::new("node")
-            .args([script, "--port", "0"])
+            .args([&format!("{folder}/{slug}.mjs"), "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -35,7 +40,7 @@ impl Simulator {
         Self { _child: child, url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// The settings that point a server at it.
+    /// The settings that point a server's GitHub at it.
     pub(crate) fn settings(&self) -> [(&str, &str); 2] {
         [("HEARKEN_APPS__GITHUB__BASE_URL", &self.url), ("HEARKEN_EGRESS_ALLOW", "127.0.0.1/32")]
     }

@@ -1,10 +1,11 @@
-//! Hosts that certificates may come from: the sender names the URL, the app the hosts.
+//! Hosts that certificates may come from, or that are called: the sender names the URL, the app the
+//! hosts.
 
 use std::fmt;
 
 use url::{Host, Url};
 
-/// Longest URL of a certificate, in bytes.
+/// Longest URL, in bytes.
 const URL: usize = 2048;
 
 /// A host name in which `*` stands for one label or a part of one.
@@ -28,7 +29,7 @@ impl HostPattern {
         Ok(Self(pattern))
     }
 
-    /// Whether a certificate may be fetched from `url`: by HTTPS at the usual port only.
+    /// Whether `url` may be called: by HTTPS at the usual port only.
     pub(crate) fn admits(&self, url: &str) -> bool {
         let Some(url) =
             Some(url).filter(|url| url.len() <= URL).and_then(|url| Url::parse(url).ok())
