@@ -2,14 +2,13 @@
 //! be told from what they were given; where a provider wants to be told a time, they take its own
 //! from an answer's `Date`.
 
-use jiff::{Timestamp, fmt::rfc2822};
+use jiff::Timestamp;
 use rhai::Engine;
 
 use super::{
     failure::{Fallible, fault},
     moment,
 };
-use crate::Micros;
 
 /// Registers `later`.
 pub(super) fn register(engine: &mut Engine) {
@@ -18,21 +17,19 @@ pub(super) fn register(engine: &mut Engine) {
 
 /// The moment so many seconds after `moment`, as RFC 3339.
 fn later(moment: &str, seconds: i64) -> Fallible<String> {
-    let start = moment::parse(moment).or_else(|| header_date(moment)).ok_or_else(|| {
-        let shown: String = moment.chars().take(60).collect();
-        fault(format!("later() takes a time, such as RFC 3339 or the field `date`, not {shown:?}"))
-    })?;
+    let start =
+        moment::parse(moment).or_else(|| moment::parse_http(moment.trim())).ok_or_else(|| {
+            let shown: String = moment.chars().take(60).collect();
+            fault(format!(
+                "later() takes a time, such as RFC 3339 or the field `date`, not {shown:?}"
+            ))
+        })?;
     seconds
         .checked_mul(1_000_000)
         .and_then(|span| start.checked_add(span))
         .and_then(|micros| Timestamp::from_microsecond(micros).ok())
         .map(|moment| moment.to_string())
         .ok_or_else(|| fault("later() cannot reckon that far"))
-}
-
-/// The date of an HTTP header field (RFC 9110, section 5.6.7).
-fn header_date(text: &str) -> Option<Micros> {
-    Some(rfc2822::parse(text.trim()).ok()?.timestamp().as_microsecond())
 }
 
 #[cfg(test)]
