@@ -185,7 +185,7 @@ fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
     let timed = |case: &Case| case.scheme(app).is_ok_and(|scheme| scheme.has_timestamp());
     let timed = cases.iter().any(|(_, case)| timed(case)) || app.scheme().has_timestamp();
     demand(timed, "stale", "a stale sample");
-    for call in ["register", "unregister", "renew", "expand"] {
+    for call in ["identify", "register", "unregister", "renew", "expand"] {
         let shown = cases.iter().any(|(_, case)| case.call.as_deref() == Some(call));
         if app.script().has(call) && !shown {
             missing.push(format!("a sample of the call {call}"));

@@ -1,7 +1,7 @@
 //! A failed call to a provider, as the API tells it.
 
 use axum::http::StatusCode;
-use hearken_engine::LifecycleError;
+use hearken_engine::{App, LifecycleError};
 use tracing::error;
 
 use super::call::Call;
@@ -9,7 +9,12 @@ use crate::{api::problem::Problem, store::model::Trigger};
 
 /// The problem document for `error`, in the provider's words where it spoke.
 pub(super) fn problem(call: &Call, error: &LifecycleError) -> Problem {
-    let title = &call.app.definition.title;
+    provider_problem(&call.app, error)
+}
+
+/// The same for a call of `app` that is about no trigger.
+pub fn provider_problem(app: &App, error: &LifecycleError) -> Problem {
+    let title = &app.definition.title;
     match error {
         LifecycleError::Provider { status, message, hint, .. } => {
             let hint = hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
@@ -34,8 +39,8 @@ pub(super) fn problem(call: &Call, error: &LifecycleError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "egress_denied", error.to_string())
         }
         LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => {
-            error!(app = %call.app.slug, %error, "a lifecycle call failed");
-            let detail = format!("{}/connector.rhai: {error}", call.app.slug);
+            error!(app = %app.slug, %error, "a lifecycle call failed");
+            let detail = format!("{}/connector.rhai: {error}", app.slug);
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "app_script_failed", detail)
         }
     }

@@ -32,7 +32,7 @@ const GRACE: &str = "grace@example.com";
 const PUSHER: &str = "gmail-push@my-project.iam.gserviceaccount.com";
 
 async fn start(database: &Database, further: &[(&str, &str)]) -> (Simulator, Server, Value) {
-    let simulator = Simulator::of("gmail").await;
+    let simulator = Simulator::named("gmail").await;
     let hosts = [
         "gmail.googleapis.com",
         "oauth2.googleapis.com",
@@ -228,6 +228,13 @@ async fn only_google_is_believed(database: &Database) {
     let (simulator, server, app) = start(database, &[]).await;
     let account = link(&server, ROOT_KEY, "gmail", &app).await;
     let trigger = create(&server, ROOT_KEY, &account, "GMAIL__NEW_MESSAGE", json!({})).await;
+    // A watch is followed by a notice at once, and that has to be answered first.
+    let receipts = format!("/v1/receipts?trigger={}", trigger["id"].as_str().unwrap());
+    eventually("the first notice is expanded", async || {
+        let receipts = server.all(&receipts).await;
+        receipts.iter().any(|receipt| receipt["method"] == "EXPAND").then_some(())
+    })
+    .await;
     simulator.control("change", json!({ "email": ADA, "add": {}, "silent": true })).await;
     for (tamper, reason) in [
         ("key", "bad_signature"),

@@ -33,7 +33,7 @@ struct Setup {
 
 /// A server with a provider app that is registered at the simulator.
 async fn start(database: &Database, key: Option<&str>, metadata: Value) -> Setup {
-    let simulator = Simulator::of("hubspot").await;
+    let simulator = Simulator::named("hubspot").await;
     let server = Server::start(
         database,
         &[

@@ -14,6 +14,8 @@ mod handshakes;
 mod hubspot;
 mod isolation;
 mod keys;
+mod oauth;
+mod provider_apps;
 mod receiving;
 mod registration;
 mod reload;

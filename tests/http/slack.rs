@@ -27,7 +27,7 @@ const OTHER_TEAM: &str = "T0OTHERTEAM";
 const CONFIGURATION: &str = "xoxe.xoxp-1-valid";
 
 async fn start(database: &Database) -> (Simulator, Server) {
-    let simulator = Simulator::of("slack").await;
+    let simulator = Simulator::named("slack").await;
     let urls = format!("https://slack.com={}", simulator.url);
     let settings =
         [("HEARKEN_APPS__SLACK__URLS", urls.as_str()), ("HEARKEN_EGRESS_ALLOW", "127.0.0.1/32")];

@@ -194,13 +194,15 @@ fn a_failure_that_looks_like_success_says_what_it_means() {
     let answer =
         r#"{"data":{"create":{"objections":["taken"]}},"errors":[{"message":"Throttled"}]}"#;
     let refused = |told: &str, status: u16, message: &str, hint: Option<&str>| {
+        // When to ask again is of the answer, where there is one.
+        let retry_after = told.contains("(answer").then_some(7);
         let provider = Provider::answering(200, answer);
         let body = format!("let answer = http.get(trigger.base_url); throw {told}");
         let expected = LifecycleError::Provider {
             status,
             message: message.to_owned(),
             hint: hint.map(str::to_owned),
-            retry_after: None,
+            retry_after,
         };
         assert_eq!(register(&body, &provider).unwrap_err(), expected, "{told}");
     };
