@@ -1,6 +1,6 @@
 //! The receipt of one inbound request, as it is drawn up on the way through.
 
-use hearken_engine::{App, Event, Micros, Request, document::Document};
+use hearken_engine::{App, Event, Micros, Request, TriggerContext, document::Document};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -64,7 +64,7 @@ pub(crate) fn sift(subscriber: &Subscriber, events: Vec<Event>, received_at: Mic
 impl Draft {
     /// Notes what is known of a request to a trigger on its arrival.
     pub(super) fn new(app: &App, subscriber: &Subscriber, request: &Request) -> Self {
-        let mut draft = Self::on_arrival(app, request);
+        let mut draft = Self::on_arrival(app, request, Some(&subscriber.context));
         draft.receipt.project_id = Some(subscriber.trigger.project_id.clone());
         draft.receipt.trigger_id = Some(subscriber.trigger.id.clone());
         draft
@@ -72,7 +72,7 @@ impl Draft {
 
     /// Notes what is known of a request to a shared URL on its arrival.
     pub(super) fn for_door(app: &App, provider_app: &str, request: &Request) -> Self {
-        Self::on_arrival(app, request).of_door(provider_app)
+        Self::on_arrival(app, request, None).of_door(provider_app)
     }
 
     /// Notes at which shared URL it arrived.
@@ -81,7 +81,7 @@ impl Draft {
         self
     }
 
-    fn on_arrival(app: &App, request: &Request) -> Self {
+    fn on_arrival(app: &App, request: &Request, trigger: Option<&TriggerContext>) -> Self {
         Self {
             receipt: Receipt {
                 id: ids::new(ids::RECEIPT),
@@ -90,7 +90,7 @@ impl Draft {
                 provider_app_id: None,
                 app: app.slug.clone(),
                 method: request.method.clone(),
-                headers: shown_headers(app, request),
+                headers: shown_headers(request, &app.secret_carriers(trigger)),
                 body: None,
                 body_size: i64::try_from(request.body.len()).unwrap_or(i64::MAX),
                 outcome: String::new(),
@@ -193,8 +193,7 @@ pub(crate) fn notice_place<'a>(id: &'a str, project: &'a str) -> Place<'a> {
 }
 
 /// Header fields as pairs, reusable credentials left out.
-fn shown_headers(app: &App, request: &Request) -> Value {
-    let secret = app.secret_carriers();
+fn shown_headers(request: &Request, secret: &[String]) -> Value {
     let shown = request.headers.iter().map(|(name, value)| {
         let hide = SECRET_HEADERS.contains(&name) || secret.iter().any(|carrier| carrier == name);
         json!([name, if hide { "[redacted]" } else { value }])

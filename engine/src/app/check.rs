@@ -18,7 +18,6 @@ use crate::{
     definition::{Definition, IngressScope, Trigger},
     route::Routes,
     schema::Schema,
-    signature::SchemeError,
     yaml,
 };
 
@@ -49,7 +48,8 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
             slug: folder.slug,
             guide: folder.guide,
             definition,
-            scheme,
+            scheme: Arc::new(scheme),
+            own_schemes: super::OwnSchemes::default(),
             routes,
             script,
             triggers,
@@ -120,7 +120,11 @@ impl Checks<'_> {
 
     /// The scheme the script describes, or none where the definition says why.
     fn scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
-        match (script.has("signature"), &definition.unverified) {
+        let each = script.has("signature_of");
+        if each {
+            self.own_schemes(definition, script);
+        }
+        match (script.has("signature") || each, &definition.unverified) {
             (true, Some(_)) => {
                 let message =
                     "the script describes a signature, yet deliveries are said to be unverified";
@@ -137,18 +141,27 @@ impl Checks<'_> {
                 None
             }
             (false, Some(_)) => Some(Scheme::none()),
+            (true, None) if each => Some(Scheme::of_each_trigger()),
             (true, None) => self.described_scheme(definition, script),
         }
     }
 
+    /// What cannot go with triggers that are each signed in a way of their own.
+    fn own_schemes(&mut self, definition: &Definition, script: &Script) {
+        let why = if script.has("signature") {
+            "deliveries are signed as `signature` says or as `signature_of` says, not both"
+        } else if definition.ingress.scope == IngressScope::App {
+            "a URL shared by all accounts is signed alike for all: define `signature`"
+        } else {
+            return;
+        };
+        let (line, column) = self.place_of_function("signature_of");
+        self.problems.push(Problem::new(self.file(SCRIPT), why).at(line, column));
+    }
+
     fn described_scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
         let described = script.signature().and_then(|description| {
-            let scheme = Scheme::parse(&description).and_then(|scheme| {
-                let elsewhere = scheme.key_sets().find(|url| !definition.lists_host_of(url));
-                elsewhere.map_or(Ok(()), |url| Err(key_set_elsewhere(url)))?;
-                Ok(scheme)
-            });
-            scheme.map_err(|error| {
+            super::scheme::parse(&description, definition).map_err(|error| {
                 let (line, column) = self.place_of_function("signature");
                 let mut problem = Problem::new(self.file(SCRIPT), error.message)
                     .at(line, column)
@@ -285,16 +298,6 @@ impl Checks<'_> {
                 self.problems.push(problem.at(error.line(), error.column()));
             })
             .ok()
-    }
-}
-
-/// Keys decide whom the server believes, so they come from where the definition says.
-fn key_set_elsewhere(url: &str) -> SchemeError {
-    let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    SchemeError {
-        field: "public_key".to_owned(),
-        message: format!("the host `{}` is not listed in app.yaml", host.unwrap_or_default()),
-        hint: Some("Add it under `hosts`.".to_owned()),
     }
 }
 

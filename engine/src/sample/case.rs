@@ -12,8 +12,9 @@ use super::{
     http::{Exchange, Recorded},
 };
 use crate::{
-    App, Headers, KeyRing, Outcome, Problem, Received, Recipient, Rejection, Request,
+    App, Headers, KeyRing, Outcome, Problem, Received, Recipient, Rejection, Request, Scheme,
     TriggerContext, nearest::did_you_mean, schema::Violation, script::moment,
+    signature::SchemeError,
 };
 
 /// A sample file.
@@ -118,6 +119,11 @@ impl Case {
     /// Full name of its trigger.
     pub(crate) fn trigger_name(&self, app: &App) -> String {
         format!("{}__{}", app.slug.to_uppercase().replace('-', "_"), self.trigger)
+    }
+
+    /// How deliveries to its trigger are signed.
+    pub(super) fn scheme(&self, app: &App) -> Result<Arc<Scheme>, SchemeError> {
+        app.scheme_of(&self.trigger_name(app), &self.config)
     }
 
     /// Runs it, and says what differed from what it expects.

@@ -17,9 +17,10 @@ use crate::Problem;
 const MAX_SOURCE: usize = 64 << 10;
 
 /// The functions the engine calls, with the parameters they take.
-pub(super) const KNOWN: [(&str, &[&str]); 13] = [
+pub(super) const KNOWN: [(&str, &[&str]); 14] = [
     ("subscription_key", &["trigger"]),
     ("signature", &[]),
+    ("signature_of", &["trigger"]),
     ("events", &["request", "trigger"]),
     ("challenge", &["request", "trigger"]),
     ("identify", &["http", "account"]),

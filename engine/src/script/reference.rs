@@ -36,10 +36,14 @@ pub struct Group {
     pub functions: &'static [HostFunction],
 }
 
-const ABOUT: [(&str, &str); 10] = [
+const ABOUT: [(&str, &str); 11] = [
     (
         "signature",
         "How deliveries are signed: a map, or an array of alternatives. Called once, when the folder is loaded; without it the definition must say why under `unverified`.",
+    ),
+    (
+        "signature_of",
+        "In place of `signature`, where how deliveries are signed depends on the trigger's configuration: the same map, for this trigger. Called when a trigger is made or read; what it gets wrong is told under `/config`.",
     ),
     (
         "events",
@@ -83,7 +87,7 @@ const ABOUT: [(&str, &str); 10] = [
 const IDLE: [&str; 3] = ["challenge", "recover", "poll"];
 
 /// What the engine offers, by topic.
-pub const GROUPS: [Group; 5] = [
+pub const GROUPS: [Group; 6] = [
     Group {
         title: "Ending",
         functions: &[
@@ -173,6 +177,13 @@ pub const GROUPS: [Group; 5] = [
             },
             HostFunction { call: "json.tag", about: "The member `tag`, like any other." },
         ],
+    },
+    Group {
+        title: "Times",
+        functions: &[HostFunction {
+            call: "later(moment, seconds)",
+            about: "The moment so many seconds after another, as RFC 3339; the moment may be RFC 3339 or a date as header fields have it.",
+        }],
     },
     Group {
         title: "Secrets",
