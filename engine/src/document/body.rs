@@ -18,11 +18,7 @@ pub(super) fn parse(
     ingress: &Ingress,
     limit: usize,
 ) -> Result<Value, Rejection> {
-    // Some notices are nothing but header fields. What claims to be packed, or in parts, is not.
-    let packed = request.headers.get("content-encoding").is_some();
-    let declared = request.headers.get("content-type").unwrap_or_default();
-    let in_parts = declared.trim_start().to_ascii_lowercase().starts_with("multipart/");
-    if bytes.is_empty() && !packed && !in_parts {
+    if bytes.is_empty() && ingress.empty_body {
         return Ok(Value::Null);
     }
     let (kind, declared) = content_type(request, ingress)?;
