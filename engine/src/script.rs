@@ -110,7 +110,8 @@ impl Script {
                 Err(error) => error,
             },
         };
-        let problem = Problem::new(&self.file, error.message).field("signature");
+        let message = format!("`signature()` failed: {}", error.message);
+        let problem = Problem::new(&self.file, message);
         Err(match error.line {
             Some(line) => problem.at(line, error.column.unwrap_or(1)),
             None => problem,

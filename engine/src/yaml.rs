@@ -276,7 +276,7 @@ impl Visitor<'_> for NewKey<'_> {
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
         if self.0.contains_key(key) {
-            return Err(E::custom(format!("the key `{key}` comes twice")));
+            return Err(E::custom(format!("the key `{key}` comes twice; keep one of the two")));
         }
         Ok(key.to_owned())
     }
@@ -295,7 +295,10 @@ mod tests {
             "g": "two\nlines # and\ta tab", "h": -0.5, "0123": "0123", "": " ",
         });
         assert_eq!(parse(&write(&value)), Ok(value));
-        assert_eq!(write(&json!({ "a": [{ "b": "no", "c": 1 }] })), "a:\n  - b: \"no\"\n    c: 1\n");
+        assert_eq!(
+            write(&json!({ "a": [{ "b": "no", "c": 1 }] })),
+            "a:\n  - b: \"no\"\n    c: 1\n"
+        );
         assert_eq!(write(&json!("x")), "x\n");
     }
 }
