@@ -13,6 +13,7 @@ mod extract;
 mod health;
 mod idempotency;
 mod jobs;
+mod oauth;
 mod page;
 pub mod problem;
 mod projects;
@@ -35,6 +36,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(apps::router())
         .merge(provider_apps::router())
         .merge(accounts::router())
+        .merge(oauth::router())
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())

@@ -1,6 +1,7 @@
 //! Configuration: a TOML file, then `HEARKEN_*` variables, then flags; unknown keys are fatal.
 
 mod jobs;
+mod lists;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 use url::Url;
 
 pub use self::jobs::{Jobs, Seconds};
+pub use self::lists::{Origin, Reroute};
 
 /// Everything an operator can set. Fixed after start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,8 +41,12 @@ pub struct Config {
     #[serde(serialize_with = "redacted")]
     pub master_key: Option<SecretString>,
     /// Networks outgoing calls may reach besides public addresses, comma-separated CIDRs.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "lists::networks")]
     pub egress_allow: Vec<IpNet>,
+    /// Origins besides that of the public URL that users may be sent back to after linking an
+    /// account by OAuth2, comma-separated.
+    #[serde(deserialize_with = "lists::items")]
+    pub return_origins: Vec<Origin>,
     /// Settings of single apps, by slug.
     pub apps: BTreeMap<String, AppConfig>,
     /// Limits on what clients may ask of the server.
@@ -57,6 +63,10 @@ pub struct Config {
 pub struct AppConfig {
     /// Replaces the definition's `base_url`: an enterprise installation, or a simulator.
     pub base_url: Option<Url>,
+    /// Replaces the beginnings of URLs that the app's calls go to, comma-separated, each as
+    /// `https://api.example=http://127.0.0.1:9000`.
+    #[serde(deserialize_with = "lists::items")]
+    pub urls: Vec<Reroute>,
 }
 
 /// Limits on what clients may ask of the server.
@@ -130,6 +140,7 @@ impl Default for Config {
             root_key: None,
             master_key: None,
             egress_allow: Vec::new(),
+            return_origins: Vec::new(),
             apps: BTreeMap::new(),
             limits: Limits::default(),
             jobs: Jobs::default(),
@@ -215,28 +226,6 @@ pub struct Flags {
     #[arg(long, global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
-}
-
-/// Accepts a list (file) or comma-separated text (environment).
-fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        List(Vec<String>),
-        Text(String),
-    }
-    let items = match Either::deserialize(deserializer)? {
-        Either::List(items) => items,
-        Either::Text(text) => text.split(',').map(|s| s.trim().to_owned()).collect(),
-    };
-    let read = |item: &String| {
-        item.parse::<IpNet>()
-            .or_else(|_| item.parse::<std::net::IpAddr>().map(IpNet::from))
-            .map_err(|_| {
-                serde::de::Error::custom(format!("`{item}` is not a network such as 10.0.0.0/8"))
-            })
-    };
-    items.iter().filter(|item| !item.is_empty()).map(read).collect()
 }
 
 #[expect(clippy::ref_option, reason = "serde's serialize_with passes a reference to the field")]

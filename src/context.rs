@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use hearken_engine::{KeyRing, LiveCatalogue};
+use hearken_engine::{App, KeyRing, LiveCatalogue};
+use serde_json::Value;
 
-use crate::{accounts::Vault, config::Config, egress::Egress, store::Store};
+use crate::{
+    accounts::{Renewals, Vault},
+    config::{AppConfig, Config, Reroute},
+    egress::{Egress, Rerouted},
+    store::Store,
+};
 
 /// Shared, read-only after start; each part is a cheap handle with its own interior.
 pub struct Context {
@@ -16,6 +22,8 @@ pub struct Context {
     pub vault: Vault,
     /// The apps, kept current.
     pub catalogue: LiveCatalogue,
+    /// Access tokens that are being renewed.
+    pub renewals: Renewals,
     /// The only way out.
     pub egress: Egress,
     /// Keys that providers publish, fetched through it.
@@ -26,6 +34,33 @@ pub struct Context {
     pub jobs: crate::jobs::Jobs,
     /// Triggers as the ingress sees them, cached.
     pub subscribers: crate::ingress::Subscribers,
+}
+
+impl Context {
+    /// The way out for an app's calls, with the operator's changes of its URLs. Who says where the
+    /// provider's API is says it of every URL there, also of those that the provider names.
+    pub fn way_out(&self, app: &App) -> Rerouted {
+        let settings = self.settings(app);
+        let api = settings.and_then(|settings| settings.base_url.as_ref()).and_then(|chosen| {
+            let own = app.definition.base_url.as_deref();
+            // One with the account's own host in it begins no URL.
+            let own = own.filter(|own| !own.is_empty() && !own.contains('{'))?;
+            Some(Reroute::new(own, chosen.as_str()))
+        });
+        let urls = settings.into_iter().flat_map(|settings| &settings.urls);
+        Rerouted::new(self.egress.clone(), urls.chain(&api))
+    }
+
+    /// The provider's API for an account with these public facts, without a trailing slash: the
+    /// operator's choice, or the definition's.
+    pub fn base_url(&self, app: &App, facts: &Value) -> String {
+        let chosen = self.settings(app).and_then(|settings| settings.base_url.as_ref());
+        app.base_url(chosen.map(url::Url::as_str), facts)
+    }
+
+    fn settings(&self, app: &App) -> Option<&AppConfig> {
+        self.config.apps.get(&app.slug)
+    }
 }
 
 /// How the context travels.

@@ -6,6 +6,7 @@
 //! ignored, because both would decide the destination after the check.
 
 mod address;
+mod rerouted;
 
 use std::{
     error::Error as StdError,
@@ -19,13 +20,15 @@ use ipnet::IpNet;
 use reqwest::{
     Client, Method,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use url::{Host, Url};
+
+pub use self::rerouted::Rerouted;
 
 /// Ports that may be called at public addresses.
 const PORTS: [u16; 4] = [443, 80, 8443, 8080];
@@ -78,6 +81,9 @@ impl Egress {
         let mut outgoing = client.request(method, url).headers(header_map(&request)?);
         if let Some(body) = request.body {
             outgoing = outgoing.body(body);
+        } else if matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
+            // The length of nothing is told, too (RFC 9110, section 8.6); some insist on it.
+            outgoing = outgoing.header(CONTENT_LENGTH, 0);
         }
         let answer = outgoing.send().await.map_err(|error| self.explain(&error))?;
         self.confirm_peer(answer.remote_addr())?;

@@ -6,31 +6,34 @@
 //! outcome is unknown, what may have been made at the provider is looked for and removed.
 
 mod call;
+mod change;
 mod expansion;
 mod failure;
 mod refusal;
 mod renewal;
 mod secret;
+pub(crate) mod sharing;
 mod undo;
+
+use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use hearken_engine::{
-    AccountContext, App, LifecycleError, Registration, TriggerType,
-    definition::{AuthKind, Generate, SecretEncoding, SecretScope},
+    App, Registration, TriggerType,
+    definition::{AuthKind, Generate, SecretEncoding},
 };
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-pub use self::secret::shown_secret;
 use self::{
     call::Call,
-    refusal::{gone, may_have_worked, problem},
-    undo::{remove_doubtful, undo},
+    refusal::{gone, problem},
+    undo::{forget, undo},
 };
+pub use self::{change::reconfigure, secret::shown_secret};
 pub(crate) use self::{
-    call::destination,
     expansion::expand,
     failure::Failure,
     renewal::{renew, store_renewal},
@@ -38,18 +41,16 @@ pub(crate) use self::{
     undo::sweep_abandoned,
 };
 use crate::{
+    accounts::{self, Opened},
     api::problem::Problem,
     clock,
     context::{Context, Shared},
     ids,
     store::{
-        Registered, TriggerPatch,
+        Registered,
         model::{Trigger, Upkeep},
     },
 };
-
-/// Names of the credential that verifies deliveries, where the account carries it.
-const SECRET_FIELDS: [&str; 3] = ["webhook_secret", "signing_secret", "secret"];
 
 /// A trigger somebody wants, checked against its type.
 pub struct Wanted {
@@ -85,7 +86,11 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
         return Err(Problem::field("/trigger", "there is no such trigger type"));
     };
     let account = linked_account(context, &app, &project, wanted.account.as_deref()).await?;
-    let (trigger, secret) = new_row(context, &app, account.as_ref(), wanted)?;
+    let (mut trigger, secret) = new_row(context, &app, account.as_ref(), wanted)?;
+    let call = Call::new(context, app.clone(), &trigger, secret.clone(), account.clone());
+    let shared = sharing::Name::of(&call, account.as_ref())?;
+    trigger.subscription_owner = shared.as_ref().map(|name| name.owner.clone());
+    trigger.subscription_key = shared.as_ref().map(|name| name.key.clone());
     context.store.insert_trigger(&trigger).await?;
     if !app.script().has("register") {
         let reason = Some("set it up at the provider; waiting for the first request");
@@ -95,113 +100,79 @@ pub async fn create(context: &Shared, wanted: Wanted) -> Result<Created, Problem
         let secret_to_enter = secret.map(|secret| secret.expose_secret().to_owned());
         return Ok(Created { trigger, secret_to_enter });
     }
-    let call = Call::new(context, app, &trigger, secret, account);
+    let made = match shared {
+        None => register(context, &call, &trigger).await,
+        Some(name) => match name.hold(context, &trigger.id).await {
+            Ok(held) => {
+                let made = join(context, &call, &trigger, &held).await;
+                held.release(context).await;
+                made
+            }
+            Err(problem) => {
+                forget(context, &trigger).await;
+                Err(problem)
+            }
+        },
+    };
+    let trigger = made.map_err(|problem| problem.because("No trigger was created."))?;
+    info!(trigger = %trigger.id, name = %trigger.name, "trigger registered");
+    Ok(Created { trigger, secret_to_enter: None })
+}
+
+/// Registers a new trigger; if that fails, its row goes.
+async fn register(context: &Shared, call: &Call, trigger: &Trigger) -> Result<Trigger, Problem> {
     match call.register().await {
-        Ok(registration) => {
-            let trigger = registered(context, &call, &trigger, registration).await?;
-            info!(trigger = %trigger.id, name = %trigger.name, "trigger registered");
-            Ok(Created { trigger, secret_to_enter: None })
-        }
+        Ok(registration) => registered(context, call, trigger, registration).await,
         Err(error) => {
-            undo(context, &call, &trigger, &error).await;
-            Err(problem(&call, &error).because("No trigger was created."))
+            undo(context, call, trigger, &error).await;
+            Err(problem(call, &error))
         }
     }
 }
 
-/// Registers a trigger with another configuration, under the same id and URL.
-///
-/// The old subscription goes first, because providers refuse two with one URL. If the new one
-/// cannot be had, the old one is put back.
-pub async fn reconfigure(
+/// Takes a trigger into the subscription that others have, or registers it as the first.
+async fn join(
     context: &Shared,
-    trigger: Trigger,
-    config: Value,
-) -> Result<Trigger, Problem> {
-    let next = Trigger { config: config.clone(), ..trigger.clone() };
-    let patch = TriggerPatch { config: Some(config), ..TriggerPatch::default() };
-    let catalogue = context.catalogue.snapshot();
-    let app = catalogue.app(&trigger.app).cloned().ok_or_else(|| gone(&trigger))?;
-    if !app.script().has("register") {
-        let now = clock::now();
-        let changed =
-            context.store.update_trigger(&trigger.project_id, &trigger.id, &patch, now).await?;
-        return changed.ok_or_else(Problem::internal);
-    }
-    let old = Call::existing(context, app.clone(), &trigger).await?;
-    let new = Call::existing(context, app, &next).await?;
-    if let Err(error) = old.unregister().await {
-        let told = problem(&old, &error);
-        if !may_have_worked(&error) {
-            return Err(told.because("Nothing was changed."));
-        }
-        return Err(put_back(context, &old, &old, &trigger, &error).await);
-    }
-    forget_handed_over(context, &new, &trigger).await?;
-    match new.register().await {
-        Ok(registration) => {
-            let (project, now) = (&trigger.project_id, clock::now());
-            context.store.update_trigger(project, &trigger.id, &patch, now).await?;
-            registered(context, &new, &next, registration).await
-        }
-        Err(error) => Err(put_back(context, &old, &new, &trigger, &error).await),
-    }
-}
-
-/// Where the provider hands over a new secret with every subscription, the old one must make room
-/// for it: nothing unsigned may replace a secret that is in use.
-async fn forget_handed_over(
-    context: &Context,
     call: &Call,
     trigger: &Trigger,
-) -> Result<(), Problem> {
-    if call.app.hands_over_secret() {
-        context.store.clear_secret(&trigger.project_id, &trigger.id, clock::now()).await?;
-        context.subscribers.forget(&trigger.id).await;
-    }
-    Ok(())
-}
-
-/// Restores the old subscription after a call of `failed` did not succeed, or marks the trigger as
-/// broken, and says which.
-async fn put_back(
-    context: &Shared,
-    old: &Call,
-    failed: &Call,
-    trigger: &Trigger,
-    error: &LifecycleError,
-) -> Problem {
-    let problem = problem(failed, error);
-    remove_doubtful(failed, trigger, error).await;
-    if let Err(error) = forget_handed_over(context, old, trigger).await {
-        error!(trigger = %trigger.id, ?error, "its secret could not be forgotten");
-    }
-    let restored = match old.register().await {
-        Ok(registration) => registered(context, old, trigger, registration).await.is_ok(),
-        Err(error) => {
-            error!(trigger = %trigger.id, %error, "the old subscription could not be put back");
-            false
-        }
-    };
-    if restored {
-        return problem.because("The old configuration goes on serving.");
-    }
-    let reason = Some("a change of the configuration failed, and it may have no subscription now");
-    let now = clock::now();
-    let set = context.store.set_status(&trigger.project_id, &trigger.id, "error", reason, now);
-    if let Err(error) = set.await {
-        error!(trigger = %trigger.id, %error, "its status could not be set");
-    }
+    held: &sharing::Held,
+) -> Result<Trigger, Problem> {
+    let others = held.others(context, &trigger.id).await?;
+    let Some(first) = others.first() else { return register(context, call, trigger).await };
+    let (taken, now) = (sharing::joined(first, &call.app), clock::now());
+    let joined =
+        context.store.set_registration(&trigger.project_id, &trigger.id, &taken, now).await?;
     context.subscribers.forget(&trigger.id).await;
-    problem.because(
-        "The old subscription could not be put back either: send a configuration again, or delete the trigger.",
-    )
+    joined.ok_or_else(|| Problem::conflict("the trigger was deleted while it was registered"))
 }
 
 /// Removes a trigger's subscription, then the trigger. With `force`, the trigger goes even if the
 /// provider cannot be told.
 pub async fn delete(context: &Shared, trigger: Trigger, force: bool) -> Result<(), Problem> {
-    if let Err(problem) = unsubscribe(context, &trigger).await {
+    let held = match sharing::Name::stored(&trigger) {
+        Some(name) => Some(name.hold(context, &trigger.id).await?),
+        None => None,
+    };
+    let deleted = delete_held(context, &trigger, force, held.as_ref()).await;
+    if let Some(held) = held {
+        held.release(context).await;
+    }
+    deleted
+}
+
+async fn delete_held(
+    context: &Shared,
+    trigger: &Trigger,
+    force: bool,
+    held: Option<&sharing::Held>,
+) -> Result<(), Problem> {
+    let others = match held {
+        Some(held) => held.others(context, &trigger.id).await?,
+        None => Vec::new(),
+    };
+    // The last one takes the subscription with it.
+    let unsubscribed = if others.is_empty() { unsubscribe(context, trigger).await } else { Ok(()) };
+    if let Err(problem) = unsubscribed {
         if !force {
             return Err(problem.because(
                 "The trigger is kept, because its subscription still is; `force=true` deletes it all the same.",
@@ -268,11 +239,11 @@ async fn registered(
 
 /// The account a trigger is registered with, if its app asks for one.
 async fn linked_account(
-    context: &Context,
-    app: &App,
+    context: &Shared,
+    app: &Arc<App>,
     project: &str,
     id: Option<&str>,
-) -> Result<Option<AccountContext>, Problem> {
+) -> Result<Option<Opened>, Problem> {
     let Some(id) = id else {
         if app.definition.auth.iter().any(|auth| auth.kind == AuthKind::None) {
             return Ok(None);
@@ -289,21 +260,31 @@ async fn linked_account(
             format!("there is no linked account of {} with this id", app.definition.title);
         Problem::field("/linked_account_id", message)
     })?;
-    call::open_account(context, &account).map(Some)
+    Ok(Some(accounts::ready(context, app, account).await?))
 }
 
 /// The row of a new trigger, with the secret that was made for it in clear beside it.
 fn new_row(
     context: &Context,
     app: &App,
-    account: Option<&AccountContext>,
+    account: Option<&Opened>,
     wanted: Wanted,
 ) -> Result<(Trigger, Option<SecretString>), Problem> {
     let kind: &TriggerType = app.trigger(&wanted.name).ok_or_else(Problem::internal)?;
     let id = ids::new(ids::TRIGGER);
     let now = clock::now();
+    let addressed = if app.has_shared_url() {
+        let provider_app = account.and_then(|account| account.row.provider_app_id.clone());
+        provider_app.ok_or_else(|| {
+            let title = &app.definition.title;
+            let message = format!("{title} needs an account that is linked through a provider app");
+            Problem::field("/linked_account_id", message)
+        })?
+    } else {
+        id.clone()
+    };
     let mut trigger = Trigger {
-        webhook_url: format!("{}/v1/webhooks/{}/{id}", context.config.public_url(), app.slug),
+        webhook_url: context.config.webhook_url(&app.slug, &addressed),
         id,
         project_id: wanted.project,
         app: app.slug.clone(),
@@ -330,17 +311,9 @@ fn new_row(
         upkeep: Upkeep::default(),
     };
     let made = app.definition.secret.generate.as_ref().map(make_secret);
-    let verifies = made.clone().or_else(|| account_secret(app, account?));
-    trigger.secret = verifies.map(|secret| context.vault.seal(secret_place(&trigger), &secret));
+    let sealed = made.as_ref().map(|secret| context.vault.seal(secret_place(&trigger), secret));
+    trigger.secret = sealed;
     Ok((trigger, made))
-}
-
-/// The secret among an account's credentials that verifies its deliveries.
-fn account_secret(app: &App, account: &AccountContext) -> Option<SecretString> {
-    if app.definition.secret.scope == SecretScope::Trigger {
-        return None;
-    }
-    SECRET_FIELDS.iter().find_map(|field| account.credentials.get(*field)).cloned()
 }
 
 fn make_secret(form: &Generate) -> SecretString {

@@ -17,11 +17,11 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use crate::{
-    accounts::Vault,
+    accounts::{Renewals, Vault},
     api,
     config::Config,
     context::{Context, Shared},
-    egress::Egress,
+    egress::{Egress, Rerouted},
     ingress::Subscribers,
     jobs::{self, Jobs},
     keys::{self, Keys},
@@ -69,7 +69,9 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
     let catalogue = LiveCatalogue::open(config.apps_dir.clone());
     let timeout = Duration::from_secs(config.limits.provider_seconds);
     let egress = Egress::new(&config.egress_allow, timeout)?;
-    let key_ring = KeyRing::new(Arc::new(egress.clone()));
+    // A URL belongs to one provider, so that one set of changes serves all apps.
+    let urls = config.apps.values().flat_map(|settings| &settings.urls);
+    let key_ring = KeyRing::new(Arc::new(Rerouted::new(egress.clone(), urls)));
     let subscribers = Subscribers::new(config.limits.webhooks_per_second);
     let keys = api::auth::Keys::new(config.limits.api_per_second);
     let jobs = Jobs::default();
@@ -78,6 +80,7 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
         store,
         vault,
         catalogue,
+        renewals: Renewals::default(),
         egress,
         key_ring,
         keys,

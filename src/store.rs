@@ -29,7 +29,7 @@ mod upkeep;
 use std::sync::Arc;
 
 pub use self::{
-    accounts::AccountPatch,
+    accounts::{AccountPatch, Lifetime},
     error::StoreError,
     events::EventFilter,
     idempotency::Begun,

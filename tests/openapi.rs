@@ -45,6 +45,8 @@ fn every_route_is_described() {
         "patch /v1/provider-apps/{id}",
         "delete /v1/provider-apps/{id}",
         "post /v1/linked-accounts",
+        "post /v1/linked-accounts/oauth2/start",
+        "get /v1/oauth2/callback",
         "get /v1/linked-accounts",
         "get /v1/linked-accounts/{id}",
         "patch /v1/linked-accounts/{id}",

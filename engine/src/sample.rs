@@ -201,7 +201,7 @@ pub(crate) fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
     demand(app.scheme().is_signed(), "tampered", "a tampered sample");
     demand(app.scheme().is_signed(), "wrong_secret", "a sample signed with a wrong secret");
     demand(app.scheme().has_timestamp(), "stale", "a stale sample");
-    for call in ["register", "unregister", "renew", "expand"] {
+    for call in ["identify", "register", "unregister", "renew", "expand"] {
         let shown = cases.iter().any(|(_, case)| case.call.as_deref() == Some(call));
         if app.script().has(call) && !shown {
             missing.push(format!("a sample of the call {call}"));

@@ -22,6 +22,8 @@ ALTER TABLE linked_accounts ADD COLUMN provider_app_id TEXT REFERENCES provider_
 ALTER TABLE linked_accounts ADD COLUMN external_id TEXT;
 ALTER TABLE linked_accounts ADD COLUMN status_reason TEXT;
 ALTER TABLE linked_accounts ADD COLUMN expires_at BIGINT;
+-- When the access token should be renewed: well before it expires.
+ALTER TABLE linked_accounts ADD COLUMN renew_at BIGINT;
 CREATE INDEX linked_accounts_by_route ON linked_accounts (provider_app_id, external_id);
 
 -- Triggers with one `subscription_key` under one `subscription_owner` (a provider app or a linked

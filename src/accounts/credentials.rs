@@ -13,7 +13,7 @@ use crate::store::model::{LinkedAccount, ProviderApp};
 pub type Credentials = BTreeMap<String, SecretString>;
 
 /// Sealed credentials cannot be read.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum Unreadable {
     /// They do not open; most likely the master key was changed.
     #[error("{0}; was the master key changed?")]
@@ -40,16 +40,18 @@ pub fn seal(vault: &Vault, place: Place<'_>, credentials: &Map<String, Value>) -
     vault.seal(place, &text)
 }
 
-/// Opens sealed credentials; what is no text counts as its JSON.
+/// Credentials as they came; what is no text counts as its JSON.
+pub fn plain(fields: &Map<String, Value>) -> Credentials {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    fields.iter().map(|(name, value)| (name.clone(), SecretString::from(text(value)))).collect()
+}
+
+/// Opens sealed credentials.
 pub fn open(vault: &Vault, place: Place<'_>, sealed: &str) -> Result<Credentials, Unreadable> {
     let text = vault.open(place, sealed)?;
     let fields: Map<String, Value> =
         serde_json::from_str(text.expose_secret()).map_err(|_| Unreadable::Malformed)?;
-    let credentials = fields.into_iter().map(|(name, value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        (name, SecretString::from(text))
-    });
-    Ok(credentials.collect())
+    Ok(plain(&fields))
 }
 
 /// An account's credentials.

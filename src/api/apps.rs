@@ -192,8 +192,8 @@ async fn get_app(
 }
 
 /// The app a client names, or where it went wrong.
-pub(super) fn find<'c>(catalogue: &'c Catalogue, slug: &str) -> Result<&'c App, Problem> {
-    let app = catalogue.app(slug).map(AsRef::as_ref);
+pub(super) fn find<'c>(catalogue: &'c Catalogue, slug: &str) -> Result<&'c Arc<App>, Problem> {
+    let app = catalogue.app(slug);
     app.ok_or_else(|| match catalogue.problems().get(slug) {
         Some(defects) => Problem::not_found(format!(
             "the app `{slug}` does not load: {}",

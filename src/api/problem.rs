@@ -81,7 +81,12 @@ impl Problem {
         self.status
     }
 
-    /// What it says.
+    /// Its stable code.
+    pub fn code(&self) -> &str {
+        &self.document.code
+    }
+
+    /// Its sentence.
     pub fn detail(&self) -> &str {
         &self.document.detail
     }

@@ -111,7 +111,7 @@ fn prepare(config: &mut Config, playbooks: &[Playbook], base: &str) -> anyhow::R
     config.egress_allow = vec![IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST))];
     for playbook in playbooks {
         let base_url = format!("{base}/{}", playbook.slug()).parse()?;
-        let settings = AppConfig { base_url: Some(base_url) };
+        let settings = AppConfig { base_url: Some(base_url), ..AppConfig::default() };
         config.apps.insert(playbook.slug().to_owned(), settings);
     }
     Ok(())

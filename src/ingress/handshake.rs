@@ -65,11 +65,11 @@ impl Reception<'_> {
 pub(super) async fn call(context: &Shared, app: &App, url: &str) -> Result<(), String> {
     let request = HttpRequest {
         method: "GET".to_owned(),
-        url: lifecycle::destination(context, app, url),
+        url: url.to_owned(),
         headers: Vec::new(),
         body: None,
     };
-    match context.egress.call(request).await {
+    match context.way_out(app).call(request).await {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
         Ok(answer) => Err(format!("it answered {}", answer.status)),
         Err(error) => Err(error.to_string()),

@@ -27,8 +27,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    accounts::credentials::{Unreadable, formerly_of_provider_app, of_provider_app},
-    clock,
+    accounts::opened::open_provider_app,
     context::{Context, Shared},
     store::{Inbound, StoreError, model::ProviderApp},
 };
@@ -45,20 +44,12 @@ impl Door {
     /// Opens what verifies requests at the URL of a provider app. What does not open is told in
     /// the log, and verifies nothing.
     pub(super) fn prepare(context: &Context, app: &App, provider_app: ProviderApp) -> Self {
-        let vault = &context.vault;
-        let former = formerly_of_provider_app(vault, &provider_app, clock::now());
-        let opened = [of_provider_app(vault, &provider_app).map(Some), former];
-        let secrets = opened.into_iter().filter_map(|credentials| {
-            let told = |why: &Unreadable| {
-                error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
-            };
-            credentials.inspect_err(told).ok().flatten()
+        let opened = open_provider_app(context, &provider_app).inspect_err(|why| {
+            error!(provider_app = %provider_app.id, error = %why, "its credentials do not open");
         });
-        let field = app.definition.secret.field.as_deref();
-        let secrets = secrets.filter_map(|mut credentials| credentials.remove(field?));
         let recipient = Recipient {
             url: context.config.webhook_url(&provider_app.app, &provider_app.id),
-            secrets: secrets.collect(),
+            secrets: opened.map(|opened| opened.secrets(app)).unwrap_or_default(),
             facts: provider_app.metadata.clone(),
         };
         Self { provider_app, recipient }
@@ -162,12 +153,17 @@ impl Reception<'_> {
         request: Request,
     ) -> Response {
         let reason = match (accounts, became.len()) {
-            (0, _) => Some("it names no account: no path of `route` finds an id".to_owned()),
-            (_, 0) => Some("no trigger of these accounts is about it".to_owned()),
+            (0, _) => Some(("no_route", "it names no account: no path of `route` finds an id")),
+            (_, 0) => Some(("no_trigger", "no trigger of the accounts it names is about it")),
             _ => None,
         };
-        let outcome = if reason.is_some() { "ignored" } else { "routed" };
-        let draft = draft.outcome(outcome, reason).answered(StatusCode::ACCEPTED.as_u16());
+        let draft = match reason {
+            Some((code, why)) => {
+                draft.outcome("ignored", Some(code.to_owned())).detail("problem", json!(why))
+            }
+            None => draft.outcome("routed", None),
+        };
+        let draft = draft.answered(StatusCode::ACCEPTED.as_u16());
         let door_receipt = draft.id().to_owned();
         let accepted = became.len();
         let mut inbound = Vec::with_capacity(accepted + 1);

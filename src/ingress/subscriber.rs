@@ -19,6 +19,10 @@ use tracing::error;
 
 use super::{breaker::Breaker, shared::Door};
 use crate::{
+    accounts::{
+        AccountError, Opened,
+        opened::{self, verifying_secrets},
+    },
     context::Context,
     ids,
     lifecycle::secret_place,
@@ -192,7 +196,7 @@ impl Subscriber {
             .or(project.map(|project| project.retention_days))
             .unwrap_or(crate::store::RETENTION_DAYS);
         let place = secret_place(&trigger);
-        let secrets = trigger.secret.iter().filter_map(|sealed| {
+        let own = trigger.secret.as_ref().and_then(|sealed| {
             let opened = context.vault.open(place, sealed);
             opened
                 .inspect_err(
@@ -200,16 +204,26 @@ impl Subscriber {
                 )
                 .ok()
         });
+        let opened = match &trigger.linked_account_id {
+            Some(id) => open_account(context, &trigger.project_id, id).await?,
+            None => None,
+        };
+        let catalogue = context.catalogue.snapshot();
+        let secrets = match catalogue.app(&trigger.app) {
+            Some(app) => verifying_secrets(app, own, opened.as_ref()),
+            None => Vec::new(),
+        };
+        let account = opened.as_ref().map(|opened| &opened.account);
         let context = TriggerContext {
             id: trigger.id.clone(),
             name: trigger.name.clone(),
             config: trigger.config.clone(),
-            account_id: None,
-            account_metadata: Value::Null,
+            account_id: account.and_then(|account| account.id.clone()),
+            account_metadata: account.map_or(Value::Null, |account| account.metadata.clone()),
             recipient: Recipient {
                 url: trigger.webhook_url.clone(),
-                secrets: secrets.collect(),
-                facts: Value::Null,
+                secrets,
+                facts: opened.as_ref().map_or(Value::Null, Opened::facts),
             },
         };
         // Filters are checked before they are stored, so this one compiles.
@@ -218,5 +232,25 @@ impl Subscriber {
             Filter::everything()
         });
         Ok(Self { trigger, context, filter, retention_days })
+    }
+}
+
+/// A trigger's account, opened. What does not open is told and left out, so that requests are
+/// refused for want of a secret.
+async fn open_account(
+    context: &Context,
+    project: &str,
+    id: &str,
+) -> Result<Option<Opened>, StoreError> {
+    let Some(row) = context.store.account(project, id).await? else {
+        return Ok(None);
+    };
+    match opened::open(context, row).await {
+        Ok(opened) => Ok(Some(opened)),
+        Err(AccountError::Store(error)) => Err(error),
+        Err(error) => {
+            error!(account = %id, %error, "its credentials cannot be used");
+            Ok(None)
+        }
     }
 }

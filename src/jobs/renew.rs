@@ -16,7 +16,7 @@ pub(super) async fn work(context: &Shared, trigger: &str) -> Result<Worked, Stor
     let Some(lease) = Lease::take(context, format!("renew:{trigger}")).await? else {
         return Ok(Worked::Taken);
     };
-    lease.during(renew(context, trigger, &lease)).await
+    lease.during(Box::pin(renew(context, trigger, &lease))).await
 }
 
 async fn renew(context: &Shared, id: &str, lease: &Lease<'_>) -> Result<Worked, StoreError> {
@@ -42,7 +42,7 @@ async fn renew(context: &Shared, id: &str, lease: &Lease<'_>) -> Result<Worked, 
         }
         Err(failure) => return put_off(context, &trigger, &failure).await,
     };
-    let triggers = [trigger];
+    let triggers = lifecycle::sharing::sharers_of(context, &trigger).await?;
     let noted =
         lifecycle::store_renewal(context, &triggers, renewed, (&lease.name, lease.fence)).await?;
     count(&triggers[0], if noted { "ok" } else { "lost" });

@@ -1,21 +1,21 @@
 //! One trigger's calls to its provider: the app's script, run on a thread that may block.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use hearken_engine::{
-    AccountContext, App, Expanded, LifecycleContext, LifecycleError, Recipient, Registration,
-    ScriptError, SubscriptionStatus, TriggerContext, document::Document,
+    App, Expanded, LifecycleContext, LifecycleError, Recipient, Registration, ScriptError,
+    SubscriptionStatus, TriggerContext, document::Document,
 };
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
-use tracing::error;
+use secrecy::SecretString;
+use serde_json::Value;
+use tracing::{error, warn};
 
-use super::{account_secret, secret_place};
+use super::secret_place;
 use crate::{
-    accounts::vault::Place,
+    accounts::{self, Opened, asking::in_script, opened::verifying_secrets},
     api::problem::Problem,
-    context::Context,
-    egress::Egress,
+    context::Shared,
+    egress::Rerouted,
     store::model::{LinkedAccount, Trigger},
 };
 
@@ -23,51 +23,58 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) app: Arc<App>,
-    egress: Egress,
+    server: Shared,
+    /// The account as it was opened for these calls.
+    account: Option<LinkedAccount>,
     context: LifecycleContext,
 }
 
 impl Call {
     pub(super) fn new(
-        context: &Context,
+        context: &Shared,
         app: Arc<App>,
         trigger: &Trigger,
         secret: Option<SecretString>,
-        account: Option<AccountContext>,
+        opened: Option<Opened>,
     ) -> Self {
+        let account = opened.as_ref().map(|opened| opened.account.clone());
         let facts = account.as_ref().map_or(&Value::Null, |account| &account.metadata);
-        let base_url = base_url(context, &app, facts);
-        let shared = account.as_ref().and_then(|account| account_secret(&app, account));
+        let base_url = context.base_url(&app, facts);
         Self {
-            egress: context.egress.clone(),
+            server: context.clone(),
             context: LifecycleContext {
                 trigger: TriggerContext {
                     id: trigger.id.clone(),
                     name: trigger.name.clone(),
                     config: trigger.config.clone(),
-                    account_id: None,
-                    account_metadata: Value::Null,
+                    account_id: account.as_ref().and_then(|account| account.id.clone()),
+                    account_metadata: account
+                        .as_ref()
+                        .map_or(Value::Null, |it| it.metadata.clone()),
                     recipient: Recipient {
                         url: trigger.webhook_url.clone(),
-                        secrets: secret.or(shared).into_iter().collect(),
-                        facts: Value::Null,
+                        secrets: verifying_secrets(&app, secret, opened.as_ref()),
+                        facts: opened.as_ref().map_or(Value::Null, Opened::facts),
                     },
                 },
                 external_id: trigger.external_id.clone(),
                 account,
-                provider_app: None,
+                provider_app: opened
+                    .as_ref()
+                    .and_then(|opened| Some(opened.provider_app.as_ref()?.context.clone())),
                 hosts: app.allowed_hosts(&base_url),
                 base_url,
                 state: trigger.state.clone(),
                 cursor: cursor(trigger),
             },
+            account: opened.map(|opened| opened.row),
             app,
         }
     }
 
     /// The calls of a trigger that is stored.
     pub(super) async fn existing(
-        context: &Context,
+        context: &Shared,
         app: Arc<App>,
         trigger: &Trigger,
     ) -> Result<Self, Problem> {
@@ -78,10 +85,10 @@ impl Call {
         let secret = trigger.secret.as_ref().map(open).transpose()?;
         let account = match &trigger.linked_account_id {
             None => None,
-            Some(id) => {
-                let row = context.store.account(&trigger.project_id, id).await?;
-                row.map(|row| open_account(context, &row)).transpose()?
-            }
+            Some(id) => match context.store.account(&trigger.project_id, id).await? {
+                Some(row) => Some(accounts::ready(context, &app, row).await?),
+                None => None,
+            },
         };
         Ok(Self::new(context, app, trigger, secret, account))
     }
@@ -89,7 +96,12 @@ impl Call {
     /// The same calls for the subscription that was made just now.
     pub(super) fn registered_as(&self, external_id: Option<String>, state: Value) -> Self {
         let context = LifecycleContext { external_id, state, ..self.context.clone() };
-        Self { app: self.app.clone(), egress: self.egress.clone(), context }
+        Self { context, ..self.clone() }
+    }
+
+    /// The key of the subscription that the trigger shares, if it shares one.
+    pub(super) fn subscription_key(&self) -> Result<Option<String>, ScriptError> {
+        self.app.script().subscription_key(&self.context.trigger)
     }
 
     pub(super) async fn register(&self) -> Result<Registration, LifecycleError> {
@@ -134,24 +146,39 @@ impl Call {
         .await
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&App, &Egress, &LifecycleContext) -> Result<T, LifecycleError>
-        + Send
-        + 'static,
-    ) -> Result<T, LifecycleError> {
-        let (app, egress, context) = (self.app.clone(), self.egress.clone(), self.context.clone());
-        let ran = tokio::task::spawn_blocking(move || work(&app, &egress, &context)).await;
-        ran.unwrap_or_else(|panic| {
-            error!(%panic, "a lifecycle call panicked; please report this");
-            Err(LifecycleError::Script(ScriptError {
-                function: "lifecycle".to_owned(),
-                exhausted: false,
-                message: "the engine failed".to_owned(),
-                line: None,
-                column: None,
-            }))
-        })
+    /// Runs `work`, and once more with a renewed access token where the provider refused the one
+    /// it was given.
+    async fn run<T, W>(&self, work: W) -> Result<T, LifecycleError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&App, &Rerouted, &LifecycleContext) -> Result<T, LifecycleError>,
+        W: Clone + Send + 'static,
+    {
+        let run = |context: LifecycleContext| {
+            let (app, work) = (self.app.clone(), work.clone());
+            let way_out = self.server.way_out(&app);
+            in_script(move || work(&app, &way_out, &context))
+        };
+        match (run(self.context.clone()).await, &self.account) {
+            (
+                Err(LifecycleError::Provider { status: 401, message, hint, retry_after }),
+                Some(account),
+            ) => match accounts::renewed(&self.server, &self.app, account).await {
+                Ok(Some(opened)) => {
+                    let account = Some(opened.account);
+                    run(LifecycleContext { account, ..self.context.clone() }).await
+                }
+                Ok(None) => {
+                    Err(LifecycleError::Provider { status: 401, message, hint, retry_after })
+                }
+                Err(error) => {
+                    warn!(account = %account.id, %error, "no other access token can be had");
+                    let hint = Some(error.to_string());
+                    Err(LifecycleError::Provider { status: 401, message, hint, retry_after })
+                }
+            },
+            (ended, _) => ended,
+        }
     }
 }
 
@@ -161,58 +188,7 @@ fn cursor(trigger: &Trigger) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// Opens a linked account for a script.
-pub(super) fn open_account(
-    context: &Context,
-    account: &LinkedAccount,
-) -> Result<AccountContext, Problem> {
-    let place = Place {
-        table: "linked_accounts",
-        column: "credentials",
-        row: &account.id,
-        project: &account.project_id,
-    };
-    let opened = context.vault.open(place, &account.credentials);
-    let text = opened.map_err(|error| unreadable(&account.id, &error))?;
-    let fields: Map<String, Value> = serde_json::from_str(text.expose_secret())
-        .map_err(|error| unreadable(&account.id, &error))?;
-    let credentials: BTreeMap<String, SecretString> = fields
-        .into_iter()
-        .map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            (name, SecretString::from(text))
-        })
-        .collect();
-    Ok(AccountContext {
-        kind: account.kind.clone(),
-        id: account.external_id.clone(),
-        credentials,
-        metadata: account.metadata.clone(),
-    })
-}
-
 fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {
     error!(%id, %error, "a sealed secret does not open; was the master key changed?");
     Problem::internal()
-}
-
-/// The provider's API for an account with these public facts: the operator's choice, or the
-/// definition's.
-fn base_url(context: &Context, app: &App, facts: &Value) -> String {
-    let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
-    app.base_url(chosen.map(url::Url::as_str), facts)
-}
-
-/// Where a URL that a provider names is really called: an operator who says where the provider's
-/// API is says it for that, too.
-pub(crate) fn destination(context: &Context, app: &App, url: &str) -> String {
-    let chosen = context.config.apps.get(&app.slug).and_then(|settings| settings.base_url.as_ref());
-    let own = app.definition.base_url.as_deref().unwrap_or_default().trim_end_matches('/');
-    let rest = url.strip_prefix(own).filter(|rest| rest.starts_with(['/', '?']));
-    match (chosen, rest) {
-        (Some(chosen), Some(rest)) if !own.is_empty() => {
-            format!("{}{rest}", chosen.as_str().trim_end_matches('/'))
-        }
-        _ => url.to_owned(),
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hearken_engine::{App, LifecycleError, Micros, Registration, SubscriptionStatus};
 use tracing::{info, warn};
 
-use super::{Failure, call::Call, forget_handed_over, refusal::gone, secret_place};
+use super::{Failure, call::Call, change::forget_handed_over, refusal::gone, secret_place};
 use crate::{
     clock,
     context::{Context, Shared},
@@ -77,7 +77,7 @@ pub(crate) async fn store_renewal(
     let Renewed { app, registration, call, anew } = renewed;
     let now = clock::now();
     let mut noted = false;
-    for trigger in triggers {
+    for (index, trigger) in triggers.iter().enumerate() {
         let place = secret_place(trigger);
         let sealed = registration.secret.as_ref().map(|secret| context.vault.seal(place, secret));
         let kept = |state: &serde_json::Value| !anew && state.is_null();
@@ -88,7 +88,8 @@ pub(crate) async fn store_renewal(
             state: state.clone(),
             expires_at: registration.expires_at,
             renew_at: due(&registration, now),
-            cursor: registration.cursor.as_ref().map(ToString::to_string),
+            // How far the others have read is theirs to know.
+            cursor: registration.cursor.as_ref().filter(|_| index == 0).map(ToString::to_string),
             definition_version: app.version.clone(),
         };
         noted |= context.store.set_renewed(&trigger.id, &renewal, lease, now).await?;

@@ -68,7 +68,7 @@ pub(super) async fn remove_doubtful(call: &Call, trigger: &Trigger, error: &Life
     let _ = tokio::time::timeout(PATIENCE, search).await;
 }
 
-async fn forget(context: &Shared, trigger: &Trigger) {
+pub(super) async fn forget(context: &Shared, trigger: &Trigger) {
     if let Err(error) = context.store.delete_trigger(&trigger.project_id, &trigger.id).await {
         error!(trigger = %trigger.id, %error, "its row stays until the next sweep");
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Page, Statement, Store, StoreError, model::LinkedAccount};
 
 const COLUMNS: &str = "id, project_id, app, name, kind, credentials, metadata, status, status_reason, \
-    provider_app_id, external_id, expires_at, created_at, updated_at";
+    provider_app_id, external_id, expires_at, renew_at, created_at, updated_at";
 
 /// What to change of an account; the rest stays.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +19,17 @@ pub struct AccountPatch {
     pub metadata: Option<Value>,
     /// The provider's id of it.
     pub external_id: Option<String>,
-    /// When its new access token expires; `Some(None)` where it does not.
-    pub expires_at: Option<Option<Micros>>,
+    /// How long its new access token lasts.
+    pub lifetime: Option<Lifetime>,
+}
+
+/// How long an access token lasts; neither is known where the provider does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When it expires.
+    pub expires_at: Option<Micros>,
+    /// When it should be renewed.
+    pub renew_at: Option<Micros>,
 }
 
 impl Store {
@@ -43,6 +52,7 @@ impl Store {
             (&account.provider_app_id).into(),
             (&account.external_id).into(),
             account.expires_at.into(),
+            account.renew_at.into(),
             account.created_at.into(),
             account.updated_at.into(),
         ]]));
@@ -83,8 +93,9 @@ impl Store {
                  credentials = COALESCE($4, credentials), metadata = COALESCE($5, metadata),
                  external_id = COALESCE($6, external_id),
                  expires_at = CASE WHEN $7 THEN $8 ELSE expires_at END,
+                 renew_at = CASE WHEN $7 THEN $9 ELSE renew_at END,
                  status = CASE WHEN $4 IS NULL THEN status ELSE 'active' END,
-                 status_reason = CASE WHEN $4 IS NULL THEN status_reason END, updated_at = $9
+                 status_reason = CASE WHEN $4 IS NULL THEN status_reason END, updated_at = $10
              WHERE project_id = $1 AND id = $2 RETURNING ",
         );
         let statement = statement
@@ -95,8 +106,9 @@ impl Store {
             .bind(&patch.credentials)
             .bind(patch.metadata.as_ref().map(Value::to_string).as_deref())
             .bind(&patch.external_id)
-            .bind(patch.expires_at.is_some())
-            .bind(patch.expires_at.flatten())
+            .bind(patch.lifetime.is_some())
+            .bind(patch.lifetime.and_then(|lifetime| lifetime.expires_at))
+            .bind(patch.lifetime.and_then(|lifetime| lifetime.renew_at))
             .bind(now);
         if patch.credentials.is_none() {
             return self.write().row(statement).await;
@@ -118,14 +130,16 @@ impl Store {
         &self,
         account: &LinkedAccount,
         credentials: &str,
-        expires_at: Option<Micros>,
+        lifetime: Lifetime,
         now: Micros,
     ) -> Result<bool, StoreError> {
         let statement = Statement::new(
-            "UPDATE linked_accounts SET credentials = $4, expires_at = $5, updated_at = $6
+            "UPDATE linked_accounts SET credentials = $4, expires_at = $5, renew_at = $6,
+                 updated_at = $7
              WHERE project_id = $1 AND id = $2 AND credentials = $3",
         );
-        let statement = still(statement, account).bind(credentials).bind(expires_at).bind(now);
+        let statement = still(statement, account).bind(credentials);
+        let statement = statement.bind(lifetime.expires_at).bind(lifetime.renew_at).bind(now);
         Ok(self.write().run(statement).await? > 0)
     }
 

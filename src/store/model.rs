@@ -70,6 +70,8 @@ pub struct LinkedAccount {
     pub external_id: Option<String>,
     /// When its access token expires.
     pub expires_at: Option<Micros>,
+    /// When its access token should be renewed.
+    pub renew_at: Option<Micros>,
     /// Creation time.
     pub created_at: Micros,
     /// Last change.

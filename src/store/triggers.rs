@@ -179,6 +179,21 @@ impl Store {
         self.write().row(statement).await
     }
 
+    /// Notes that a trigger lives by another subscription of the same owner.
+    pub async fn set_subscription_key(
+        &self,
+        project: &str,
+        id: &str,
+        key: &str,
+        now: Micros,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "UPDATE triggers SET subscription_key = $3, updated_at = $4
+             WHERE project_id = $1 AND id = $2",
+        );
+        self.write().run(statement.bind(project).bind(id).bind(key).bind(now)).await.map(drop)
+    }
+
     /// Keeps the sealed secret that a provider handed over, and returns whether it did: only if
     /// the trigger has none and, where `first_only`, nothing was verified yet; otherwise also in
     /// place of an older one while the trigger is being registered.

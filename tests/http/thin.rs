@@ -101,7 +101,7 @@ impl World {
     async fn of(app: &str, database: &Database, lifetime: f64, further: &[(&str, &str)]) -> Self {
         let apps = TempDir::new().unwrap();
         write_apps(apps.path());
-        let simulator = Simulator::of("thin").await;
+        let simulator = Simulator::named("thin").await;
         simulator.control("set", json!({ "lifetime": lifetime })).await;
         let server = serve(database, &simulator, &apps, further).await;
         let trigger = create(&server, app).await;

@@ -135,16 +135,18 @@ function token(shop, call, response) {
 /** What the browser of a merchant who consents is sent back with. */
 async function authorize({ url }) {
   const asked = new URL(url);
+  // The shops are at this address, each under its domain.
+  const [, shop, path] = /^\/shops\/([^/]+)(\/.*)$/.exec(asked.pathname) ?? [null, asked.hostname, asked.pathname];
   const of = (name) => asked.searchParams.get(name);
   const wrong = [];
-  if (asked.protocol !== "https:" || asked.pathname !== "/admin/oauth/authorize") wrong.push(`authorised at ${asked.origin}${asked.pathname}`);
+  if (path !== "/admin/oauth/authorize") wrong.push(`authorised at ${asked.origin}${asked.pathname}`);
   if (of("client_id") !== APP.client_id) wrong.push("another client_id");
   if (!of("scope")?.split(",").includes("read_orders")) wrong.push(`scope ${of("scope")}`);
   if (!of("redirect_uri")) wrong.push("no redirect_uri");
   if (wrong.length) state.violations.push({ violations: wrong });
   const code = randomUUID();
-  state.codes.set(code, { shop: asked.hostname });
-  const query = new URLSearchParams({ code, host: Buffer.from(`${asked.hostname}/admin`).toString("base64url"), shop: asked.hostname, state: of("state"), timestamp: String(Math.floor(Date.now() / 1000)) });
+  state.codes.set(code, { shop });
+  const query = new URLSearchParams({ code, host: Buffer.from(`${shop}/admin`).toString("base64url"), shop, state: of("state"), timestamp: String(Math.floor(Date.now() / 1000)) });
   query.append("hmac", await createSHA256HMAC(APP.client_secret, query.toString(), "hex"));
   return { redirect: `${of("redirect_uri")}?${query}`, scopes: of("scope").split(",") };
 }

@@ -101,6 +101,7 @@ pub(crate) fn account(project: &str) -> LinkedAccount {
         provider_app_id: None,
         external_id: None,
         expires_at: None,
+        renew_at: None,
         created_at: NOW,
         updated_at: NOW,
     }

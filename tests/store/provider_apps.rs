@@ -2,7 +2,7 @@
 
 use hearken::{
     ids,
-    store::{AccountPatch, Page, ProviderAppPatch, StoreError, model::OAuthFlow},
+    store::{AccountPatch, Lifetime, Page, ProviderAppPatch, StoreError, model::OAuthFlow},
 };
 use serde_json::json;
 
@@ -88,16 +88,19 @@ pub(crate) async fn flows_end_once(fixture: &Fixture) {
 pub(crate) async fn renewed_tokens_replace_only_what_they_renew(fixture: &Fixture) {
     let (store, old) = (&fixture.store, fixture.add_account().await);
     let now = async || store.account(fixture.project(), &old.id).await.unwrap().unwrap();
-    assert!(store.replace_tokens(&old, "v1.new", Some(NOW + 9), NOW + 1).await.unwrap());
+    let lifetime = Lifetime { expires_at: Some(NOW + 9), renew_at: Some(NOW + 7) };
+    assert!(store.replace_tokens(&old, "v1.new", lifetime, NOW + 1).await.unwrap());
     assert_eq!((&*now().await.credentials, now().await.expires_at), ("v1.new", Some(NOW + 9)));
 
-    assert!(!store.replace_tokens(&old, "v1.slow", None, NOW + 2).await.unwrap());
+    assert!(!store.replace_tokens(&old, "v1.slow", Lifetime::default(), NOW + 2).await.unwrap());
     assert!(!store.account_needs_reconnect(&old, "refused", NOW + 2).await.unwrap());
     assert_eq!((&*now().await.credentials, &*now().await.status), ("v1.new", "active"));
 
     let other = fixture.add_project("other").await.id;
     let stolen = hearken::store::model::LinkedAccount { project_id: other, ..now().await };
-    assert!(!store.replace_tokens(&stolen, "v1.stolen", None, NOW + 3).await.unwrap());
+    assert!(
+        !store.replace_tokens(&stolen, "v1.stolen", Lifetime::default(), NOW + 3).await.unwrap()
+    );
     assert!(!store.account_needs_reconnect(&stolen, "stolen", NOW + 3).await.unwrap());
 }
 
@@ -139,7 +142,7 @@ pub(crate) async fn a_refused_account_takes_its_triggers_along(fixture: &Fixture
     let patch = AccountPatch {
         credentials: Some("v1.new".to_owned()),
         external_id: Some("team-1".to_owned()),
-        expires_at: Some(Some(NOW + 9)),
+        lifetime: Some(Lifetime { expires_at: Some(NOW + 9), renew_at: None }),
         ..AccountPatch::default()
     };
     let healed =

@@ -4,7 +4,6 @@
 use serde_json::Value;
 
 use super::App;
-use crate::definition::Definition;
 
 impl App {
     /// The provider's API for an account with these public facts, without a slash at its end: the
@@ -31,19 +30,4 @@ fn names(url: &str) -> Vec<&str> {
 fn is_host(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
     !text.is_empty() && text.bytes().all(allowed)
-}
-
-/// The facts in `base_url` that some way of linking an account does not demand, or lets be
-/// anything: they decide where credentials are sent.
-pub(super) fn loose(definition: &Definition) -> Vec<String> {
-    let named = names(definition.base_url.as_deref().unwrap_or_default());
-    let is_bound = |name: &str| {
-        definition.auth.iter().all(|auth| {
-            let schema = auth.metadata.clone().unwrap_or_default();
-            let demanded =
-                schema["required"].as_array().is_some_and(|all| all.contains(&name.into()));
-            demanded && schema["properties"][name]["pattern"].is_string()
-        })
-    };
-    named.into_iter().filter(|name| !is_bound(name)).map(str::to_owned).collect()
 }

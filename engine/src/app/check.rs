@@ -1,15 +1,15 @@
 //! From text to a compiled app: every check of a folder, in the order in which its author would
 //! want to hear of what is wrong.
 
-mod accord;
 mod forms;
+mod linking;
 
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
 use super::{
-    App, Folder, TriggerType, base_url,
+    App, Folder, TriggerType,
     folder::{DEFINITION, SCRIPT},
 };
 use crate::{
@@ -38,9 +38,8 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     };
     let scheme = checks.scheme(&definition, &script);
     checks.hosts(&definition);
-    checks.base_url(&definition);
+    checks.linking(&definition);
     checks.forms(&definition);
-    checks.accord(&definition);
     let routes = checks.routes(&definition);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
@@ -184,18 +183,6 @@ impl Checks<'_> {
                     Some(hint),
                 );
             }
-        }
-    }
-
-    fn base_url(&mut self, definition: &Definition) {
-        for name in base_url::loose(definition) {
-            let message = format!(
-                "`{name}` is not a fact that every account must have, in a form of its own"
-            );
-            let hint = format!(
-                "Put `{name}` into `metadata` of every way under `auth`: required, and with a `pattern` of the provider's hosts."
-            );
-            self.note("/base_url", message, Some(hint));
         }
     }
 

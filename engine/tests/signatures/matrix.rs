@@ -146,8 +146,9 @@ fn a_tampered_body_is_never_accepted() {
                 fields.retain(|(name, value)| !(name.is_empty() && value.is_empty()));
                 fields
             };
-            let is_form = vector.id.contains("form");
-            if !same && !(is_form && equal_when_joined(&form(&changed), &form(body))) {
+            let same_form =
+                vector.id.contains("form") && equal_when_joined(&form(&changed), &form(body));
+            if !same && !same_form {
                 let request = Request { body: changed.clone(), ..original.clone() };
                 let text = String::from_utf8_lossy(&changed);
                 assert!(!accepts(&vector, &scheme, &keys, &request), "{}: {text}", vector.id);

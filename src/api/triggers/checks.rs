@@ -54,6 +54,9 @@ pub(super) fn check_status(trigger: &Trigger, change: &TriggerChange) -> Result<
         ("registering", ..) => {
             Err(Problem::conflict("the trigger is still being registered; try again soon"))
         }
+        ("needs_reconnect", ..) => {
+            Err(Problem::conflict("the trigger waits for its linked account to be connected again"))
+        }
         (status, true, false) => Err(Problem::conflict(format!(
             "the trigger is in status `{status}`; send a configuration to register it anew"
         ))),

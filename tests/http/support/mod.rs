@@ -1,5 +1,7 @@
 //! What the tests stand on: databases, the server under test, the provider simulator.
 
+pub(crate) mod consent;
+pub(crate) mod orchard;
 pub(crate) mod server;
 pub(crate) mod simulator;
 

@@ -22,6 +22,9 @@ use super::database::Database;
 /// The root key every test server is started with.
 pub(crate) const ROOT_KEY: &str = "test-root-key-0123456789abcdef0123456789abcdef";
 
+/// A setting of the tests: where the server's log goes, in place of the tests' own output.
+pub(crate) const LOG_FILE: &str = "LOG_FILE";
+
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -183,9 +186,11 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 async fn spawn(settings: &[(String, String)]) -> (Child, String) {
+    let log = settings.iter().find(|(name, _)| name == LOG_FILE).map(|(_, path)| path);
     let mut child = Command::new(binary())
         .arg("serve")
         .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stderr(log.map_or_else(Stdio::inherit, |path| std::fs::File::create(path).unwrap().into()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -19,16 +19,17 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a GitHub on a free port.
+    /// Starts GitHub's on a free port.
     pub(crate) async fn start() -> Self {
-        Self::of("github").await
+        Self::named("github").await
     }
 
-    /// Starts the simulator of this app on a free port.
-    pub(crate) async fn of(slug: &str) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulators");
+    /// Starts the one in `tests/simulators/<name>.mjs` on a free port.
+    pub(crate) async fn named(name: &str) -> Self {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let script = format!("{root}/tests/simulators/{name}.mjs");
         let mut child = Command::new("node")
-            .args([&format!("{folder}/{slug}.mjs"), "--port", "0"])
+            .args([&script, "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -40,7 +41,7 @@ impl Simulator {
         Self { _child: child, url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// The settings that point a server's GitHub at it.
+    /// The settings that point a server at it.
     pub(crate) fn settings(&self) -> [(&str, &str); 2] {
         [("HEARKEN_APPS__GITHUB__BASE_URL", &self.url), ("HEARKEN_EGRESS_ALLOW", "127.0.0.1/32")]
     }
