@@ -102,7 +102,9 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
 /// What follows the dashes of list items.
 fn after_dashes(text: &str) -> &str {
     let mut text = text.trim_start();
-    while let Some(rest) = text.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
+    while let Some(rest) =
+        text.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with(' '))
+    {
         text = rest.trim_start();
     }
     text
