@@ -8,7 +8,10 @@ use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
 
-pub(crate) use self::folder::{Folder, read_text};
+pub(crate) use self::{
+    check::dotted,
+    folder::{DEFINITION, Folder, GUIDE, SCRIPT, read_text},
+};
 use crate::{
     Filter, Problem, Scheme, Script,
     definition::{Definition, IngressScope},
