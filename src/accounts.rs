@@ -1,9 +1,10 @@
 //! Linked accounts and the provider apps they are linked through.
 //!
-//! [`vault`] seals their [`credentials`], [`opened`] makes them ready for their app's calls,
-//! [`linking`] asks the provider whose they are. [`oauth`] links them by authorisation flows, and
+//! [`vault`] seals their [`credentials`], [`opened`] makes them ready for their app's calls, by
+//! [`asking`] the provider [`linking`] learns whose they are. [`oauth`] links them by authorisation flows, and
 //! [`renewal`] keeps the tokens that come of it fresh, both by calls of the [`token`] endpoint.
 
+pub mod asking;
 pub mod credentials;
 pub mod linking;
 pub mod oauth;

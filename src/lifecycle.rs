@@ -32,9 +32,7 @@ use self::{
     refusal::{gone, problem},
     undo::{forget, undo},
 };
-pub use self::{
-    call::in_script, change::reconfigure, refusal::provider_problem, secret::shown_secret,
-};
+pub use self::{change::reconfigure, secret::shown_secret};
 pub(crate) use self::{
     expansion::expand,
     failure::Failure,

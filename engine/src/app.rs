@@ -10,7 +10,8 @@ use std::{path::Path, sync::Arc};
 use serde_json::Value;
 
 pub(crate) use self::{
-    folder::{Folder, read_text},
+    check::dotted,
+    folder::{DEFINITION, Folder, GUIDE, SCRIPT, read_text},
     scheme::OwnSchemes,
 };
 use crate::{

@@ -124,6 +124,11 @@ impl Filter {
     }
 }
 
+/// What a JSONPath selects in a document.
+pub fn select(path: &str, document: &Value) -> Result<Vec<Value>, FilterError> {
+    Ok(Path::parse(path)?.select(document).into_iter().cloned().collect())
+}
+
 fn error(pointer: &str, message: impl Into<String>, hint: Option<&str>) -> FilterError {
     FilterError {
         pointer: pointer.to_owned(),

@@ -28,8 +28,9 @@ mod natives;
 mod outgoing;
 mod provider_words;
 mod record;
+pub mod reference;
 mod secret;
-mod source;
+pub(crate) mod source;
 mod web;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};

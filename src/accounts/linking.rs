@@ -6,12 +6,12 @@ use std::sync::Arc;
 use hearken_engine::{AccountContext, App, Identity, IdentityContext, definition::Auth};
 use serde_json::{Map, Value};
 
-use super::{OpenedApp, credentials::Credentials};
-use crate::{
-    api::problem::Problem,
-    context::Context,
-    lifecycle::{in_script, provider_problem},
+use super::{
+    OpenedApp,
+    asking::{in_script, provider_problem},
+    credentials::Credentials,
 };
+use crate::{api::problem::Problem, context::Context};
 
 /// An account as its provider knows it.
 pub struct Identified {

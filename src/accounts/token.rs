@@ -232,3 +232,39 @@ pub fn fill_in(template: &str, base_url: &str, facts: &Value) -> Result<String, 
 fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fact_never_leaves_its_place_in_a_url() {
+        let fill = |template: &str, fact: &str| {
+            fill_in(template, "https://api.example", &json!({ "shop": fact, "n": 7 }))
+        };
+        let filled = |url: &str| Ok(url.to_owned());
+        assert_eq!(fill("{base_url}/t/{shop}/{n}", "a-b"), filled("https://api.example/t/a-b/7"));
+        let hostile = "x/@evil.example?#%";
+        let url = "https://x%2F%40evil.example%3F%23%25.shop.example/t";
+        assert_eq!(fill("https://{shop}.shop.example/t", hostile), filled(url));
+        assert!(fill("https://{team}.example", "a").is_err(), "it is missing");
+        assert!(fill("https://{shop", "a").is_err(), "it is never closed");
+        assert!(fill("https://{shop}", "").is_err(), "it is empty");
+    }
+
+    #[test]
+    fn tokens_are_read_with_care() {
+        let read = |json: Value| json.as_object().and_then(tokens).map(|tokens| tokens.lasts);
+        assert_eq!(read(json!({ "access_token": "a", "expires_in": 60 })), Some(Some(60)));
+        assert_eq!(read(json!({ "access_token": "a", "expires_in": "60" })), Some(Some(60)));
+        assert_eq!(read(json!({ "access_token": "a", "expires_in": 59.9 })), Some(Some(59)));
+        for never in [json!(null), json!(0), json!(-1), json!(1e300), json!("soon"), json!([])] {
+            assert_eq!(read(json!({ "access_token": "a", "expires_in": never })), Some(None));
+        }
+        for none in [json!({}), json!({ "access_token": "" }), json!({ "access_token": 1 })] {
+            assert_eq!(read(none), None);
+        }
+    }
+}

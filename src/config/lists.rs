@@ -118,3 +118,39 @@ impl FromStr for Origin {
         url.map(|url| Self::of(&url)).ok_or_else(refused)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_leads_elsewhere_by_whole_parts() {
+        let reroute: Result<Reroute, _> = "https://a.example/v1/=http://127.0.0.1:9/x".parse();
+        let apply = |url: &str| reroute.as_ref().ok().and_then(|reroute| reroute.apply(url));
+        for (url, to) in [
+            ("https://a.example/v1", Some("http://127.0.0.1:9/x")),
+            ("https://a.example/v1/y?q=1", Some("http://127.0.0.1:9/x/y?q=1")),
+            ("https://a.example/v1?q=1", Some("http://127.0.0.1:9/x?q=1")),
+            ("https://a.example/v12", None),
+            ("https://a.example", None),
+            ("http://a.example/v1", None),
+        ] {
+            assert_eq!(apply(url).as_deref(), to, "{url}");
+        }
+        for wrong in ["", "https://a.example", "https://a.example=", "a=b", "ftp://a=http://b"] {
+            assert!(wrong.parse::<Reroute>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_nothing_more() {
+        let origin = |text: &str| text.parse::<Origin>().ok();
+        let of = |url: &str| Url::parse(url).ok().map(|url| Origin::of(&url));
+        assert_eq!(origin("https://a.example:443/"), of("https://a.example/x?y"));
+        assert_ne!(origin("https://a.example"), of("http://a.example/"));
+        assert_ne!(origin("https://a.example"), of("https://a.example.evil.example/"));
+        for wrong in ["*", "a.example", "https://a.example/x", "https://u@a.example", "null"] {
+            assert_eq!(origin(wrong), None, "{wrong}");
+        }
+    }
+}

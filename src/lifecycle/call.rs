@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use super::secret_place;
 use crate::{
-    accounts::{self, Opened, opened::verifying_secrets},
+    accounts::{self, Opened, asking::in_script, opened::verifying_secrets},
     api::problem::Problem,
     context::Shared,
     egress::Rerouted,
@@ -186,22 +186,6 @@ impl Call {
 fn cursor(trigger: &Trigger) -> Value {
     let text = trigger.upkeep.cursor.as_deref();
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-}
-
-/// Runs a script's function that talks to a provider, on a thread that may block.
-pub async fn in_script<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LifecycleError> + Send + 'static,
-) -> Result<T, LifecycleError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
-        error!(%panic, "a lifecycle call panicked; please report this");
-        Err(LifecycleError::Script(ScriptError {
-            function: "lifecycle".to_owned(),
-            exhausted: false,
-            message: "the engine failed".to_owned(),
-            line: None,
-            column: None,
-        }))
-    })
 }
 
 fn unreadable(id: &str, error: &impl std::fmt::Display) -> Problem {

@@ -302,7 +302,7 @@ impl Checks<'_> {
 }
 
 /// `/triggers/2/match` as people read it: `triggers[2].match`.
-fn dotted(pointer: &str) -> String {
+pub(crate) fn dotted(pointer: &str) -> String {
     let mut field = String::new();
     for step in pointer.split('/').skip(1) {
         if step.bytes().all(|byte| byte.is_ascii_digit()) {

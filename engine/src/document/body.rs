@@ -18,8 +18,7 @@ pub(super) fn parse(
     ingress: &Ingress,
     limit: usize,
 ) -> Result<Value, Rejection> {
-    // Some notices are nothing but header fields.
-    if bytes.is_empty() {
+    if bytes.is_empty() && ingress.empty_body {
         return Ok(Value::Null);
     }
     let (kind, declared) = content_type(request, ingress)?;

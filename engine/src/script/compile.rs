@@ -17,7 +17,7 @@ use crate::Problem;
 const MAX_SOURCE: usize = 64 << 10;
 
 /// The functions the engine calls, with the parameters they take.
-const KNOWN: [(&str, &[&str]); 14] = [
+pub(super) const KNOWN: [(&str, &[&str]); 14] = [
     ("subscription_key", &["trigger"]),
     ("signature", &[]),
     ("signature_of", &["trigger"]),

@@ -1,8 +1,11 @@
 //! Lifecycle calls against a provider in memory: requests as they leave, answers as they come
 //! back, and no secret in any error.
 
+use std::collections::BTreeMap;
+
 use hearken_engine::{
-    HttpError, LifecycleContext, LifecycleError, SubscriptionStatus, script::ScriptError,
+    HttpError, IdentityContext, LifecycleContext, LifecycleError, ProviderAppContext,
+    SubscriptionStatus, script::ScriptError,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -320,4 +323,55 @@ fn wrong_results_are_explained() {
     assert!(error.message.contains("\"missing\""), "{error}");
     let error = script_error(script.list(&Provider::default(), &context()));
     assert!(error.message.contains("`external_id`") && error.line == Some(2), "{error}");
+}
+
+#[test]
+fn an_account_is_identified_by_its_credentials() {
+    let LifecycleContext { account, base_url, hosts, .. } = context();
+    let provider_app = ProviderAppContext {
+        id: "pap_1".to_owned(),
+        credentials: BTreeMap::from([("developer_key".to_owned(), "dev-key-77".into())]),
+        metadata: json!({ "region": "eu" }),
+    };
+    let asked = IdentityContext {
+        account: account.unwrap(),
+        provider_app: Some(provider_app),
+        base_url,
+        hosts,
+    };
+    let script = compile(
+        r#"fn identify(http, account) {
+            let key = account.provider_app.developer_key;
+            let answer = http.get(account.base_url + "/me", #{
+                headers: #{ "Authorization": "Bearer " + account.token, "X-Key": key },
+            });
+            if answer.status != 200 { throw provider_error(answer, "Make another."); }
+            #{ id: answer.body.id, name: account.kind, metadata: #{ shop: account.metadata.shop, region: account.provider_app.metadata.region } }
+        }"#,
+    );
+    let provider = Provider::answering(200, r#"{"id":42}"#);
+    let told = script.identify(&provider, &asked).unwrap();
+    assert_eq!((told.id.as_deref(), told.name.as_deref()), (Some("42"), Some("token")));
+    assert_eq!(Value::Object(told.metadata), json!({ "shop": "north", "region": "eu" }));
+    assert_eq!(provider.asked()[0].headers["X-Key"], "dev-key-77");
+
+    let provider = Provider::answering(401, r#"{"message":"bad token tok/en+42 of dev-key-77"}"#);
+    let LifecycleError::Provider { status, message, hint, .. } =
+        script.identify(&provider, &asked).unwrap_err()
+    else {
+        panic!("the provider's refusal is passed on")
+    };
+    assert_eq!((status, hint.as_deref()), (401, Some("Make another.")));
+    assert!(!message.contains("tok/en") && !message.contains("dev-key"), "{message}");
+
+    for (returns, words) in [
+        ("#{ id: account.token }", "`id`"),
+        ("#{ identity: 1 }", "`identity`"),
+        ("#{ metadata: 1 }", "`metadata`"),
+        ("#{ metadata: #{ t: account.token } }", "Secret"),
+    ] {
+        let script = compile(&format!("fn identify(http, account) {{ {returns} }}"));
+        let error = script_error(script.identify(&Provider::default(), &asked));
+        assert!(error.message.contains(words), "{returns}: {error}");
+    }
 }
