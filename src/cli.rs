@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     /// Serve.
     Serve,
-    /// Check app folders, or run their samples.
+    /// Make, check and test app folders.
     #[command(subcommand)]
     App(app::Command),
     /// Manage API keys, directly in the database.
@@ -88,7 +88,7 @@ impl Cli {
             Command::Serve => {
                 wait(load()?, async |config| server::run(config).await.map(|()| Exit::Ok))
             }
-            Command::App(command) => app::run(&command, &load()?, output),
+            Command::App(command) => app::run(command, load()?, output),
             Command::Key(command) => {
                 wait(load()?, async |config| key::run(command, &config, output).await)
             }

@@ -174,8 +174,8 @@ impl Config {
             .merge(Toml::file(file))
             .merge(
                 Env::prefixed("HEARKEN_")
-                    // Where the file is, and what only the tests read.
-                    .ignore(&["config", "test_postgres_url"])
+                    // Where the file is, what a command signs in with, and what only the tests read.
+                    .ignore(&["config", "key", "test_postgres_url"])
                     .split("__")
                     .lowercase(true),
             )

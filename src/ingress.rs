@@ -235,7 +235,7 @@ fn verify_only(
     keys: &KeyRing,
     seconds: u64,
 ) -> Result<Received, Rejection> {
-    let verified_by = app.verify(request, &subscriber.context.recipient, keys)?.by();
+    let verified_by = app.verify_for(request, &subscriber.context, keys)?.by();
     Ok(Received { verified_by, outcome: switched_off(seconds) })
 }
 

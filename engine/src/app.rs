@@ -3,12 +3,17 @@
 mod base_url;
 mod check;
 mod folder;
+mod scheme;
 
 use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
 
-pub(crate) use self::folder::{Folder, read_text};
+pub(crate) use self::{
+    check::dotted,
+    folder::{DEFINITION, Folder, GUIDE, SCRIPT, read_text},
+    scheme::OwnSchemes,
+};
 use crate::{
     Filter, Problem, Scheme, Script,
     definition::{Definition, IngressScope},
@@ -30,7 +35,8 @@ pub struct App {
     pub guide: Option<String>,
     /// Changes when any file of the folder that is read changes.
     pub(crate) fingerprint: String,
-    pub(crate) scheme: Scheme,
+    pub(crate) scheme: Arc<Scheme>,
+    pub(crate) own_schemes: OwnSchemes,
     pub(crate) routes: Routes,
     pub(crate) script: Script,
     pub(crate) triggers: Vec<TriggerType>,
@@ -82,7 +88,7 @@ impl App {
         self.definition.ingress.scope == IngressScope::App
     }
 
-    /// How deliveries are signed.
+    /// How deliveries are signed; of an app whose triggers each say so, only that they are.
     pub fn scheme(&self) -> &Scheme {
         &self.scheme
     }

@@ -124,6 +124,11 @@ impl Filter {
     }
 }
 
+/// What a JSONPath selects in a document.
+pub fn select(path: &str, document: &Value) -> Result<Vec<Value>, FilterError> {
+    Ok(Path::parse(path)?.select(document).into_iter().cloned().collect())
+}
+
 fn error(pointer: &str, message: impl Into<String>, hint: Option<&str>) -> FilterError {
     FilterError {
         pointer: pointer.to_owned(),
@@ -141,7 +146,8 @@ fn compile(
     if depth > DEPTH {
         return Err(error(pointer, format!("filters nest at most {DEPTH} deep"), None));
     }
-    let hint = "Write a clause such as { \"path\": \"$.status\", \"equals\": \"paid\" }.";
+    let hint = "Write a clause such as { \"path\": \"$.status\", \"equals\": \"paid\" }; there are equals, \
+                not_equals, in, contains, exists, gt, gte, lt, lte and regex.";
     let Some(object) = source.as_object() else {
         return Err(error(pointer, "a filter is an object", Some(hint)));
     };

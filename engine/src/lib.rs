@@ -9,7 +9,7 @@
 //!   [`signature`], [`challenge`], [`document`] and [`script`].
 //! - [`expand`]: a notice that says "look" turned into events by asking the provider.
 //! - [`filter`]: which events a trigger wants, and why not.
-//! - [`sample`]: running an app folder's samples.
+//! - [`sample`]: running an app folder's samples; [`lint`]: what else its author should know.
 
 pub mod app;
 pub mod catalogue;
@@ -18,6 +18,7 @@ pub mod definition;
 pub mod document;
 pub mod expand;
 pub mod filter;
+pub mod lint;
 mod nearest;
 mod problem;
 pub mod receive;
@@ -48,3 +49,4 @@ pub use script::{
     Registration, Script, ScriptError, SubscriptionStatus,
 };
 pub use signature::{KeyRing, Scheme};
+pub use yaml::write as to_yaml;

@@ -74,6 +74,18 @@ impl App {
         self.scheme.verify(request, recipient, keys)
     }
 
+    /// Verifies a request for one trigger, which may say itself how it is signed.
+    pub fn verify_for<'r>(
+        &self,
+        request: &'r Request,
+        trigger: &TriggerContext,
+        keys: &KeyRing,
+    ) -> Result<Verified<'r>, Rejection> {
+        let scheme = self.scheme_of(&trigger.name, &trigger.config);
+        let scheme = scheme.map_err(|error| Rejection::NoScheme(error.message))?;
+        scheme.verify(request, &trigger.recipient, keys)
+    }
+
     /// Receives one request for one trigger.
     pub fn receive(
         &self,
@@ -81,7 +93,7 @@ impl App {
         trigger: &TriggerContext,
         keys: &KeyRing,
     ) -> Result<Received, Rejection> {
-        let opened = self.open(request, &trigger.recipient, keys)?;
+        let opened = self.parse(self.verify_for(request, trigger, keys)?)?;
         let outcome = match self.handshake(&opened, &trigger.recipient)? {
             Some(answer) => Outcome::Challenge(answer),
             None => self.map(&opened, trigger),
@@ -96,7 +108,10 @@ impl App {
         recipient: &Recipient,
         keys: &KeyRing,
     ) -> Result<Opened<'r>, Rejection> {
-        let verified = self.verify(request, recipient, keys)?;
+        self.parse(self.verify(request, recipient, keys)?)
+    }
+
+    fn parse<'r>(&self, verified: Verified<'r>) -> Result<Opened<'r>, Rejection> {
         let document = Document::parse(&verified, &self.definition.ingress)?;
         Ok(Opened { verified, document })
     }
@@ -132,9 +147,11 @@ impl App {
         challenges.iter().any(|one| matches!(one, Challenge::Capture { .. }))
     }
 
-    /// Header fields (lower case) that carry a credential somebody could use again.
-    pub fn secret_carriers(&self) -> Vec<String> {
-        let mut carriers = self.scheme.secret_carriers();
+    /// Header fields (lower case) that carry a credential somebody could use again, in requests
+    /// for a trigger or at a shared URL.
+    pub fn secret_carriers(&self, trigger: Option<&TriggerContext>) -> Vec<String> {
+        let own = trigger.and_then(|one| self.scheme_of(&one.name, &one.config).ok());
+        let mut carriers = own.as_ref().unwrap_or(&self.scheme).secret_carriers();
         carriers.extend(self.definition.challenges.iter().filter_map(Challenge::secret_header));
         carriers
     }

@@ -32,6 +32,9 @@ pub enum Rejection {
     /// No secret is stored that could verify the request.
     #[error("no secret is known for this trigger")]
     NoSecret,
+    /// How deliveries are signed cannot be told for the trigger's configuration.
+    #[error("how deliveries to this trigger are signed cannot be told: {0}")]
+    NoScheme(String),
     /// A public fact of the recipient that is signed, or that a token must name, is not known.
     #[error("the linked account or provider app does not say its `{0}`, which is signed")]
     MissingFact(String),
@@ -83,6 +86,7 @@ impl Rejection {
             Self::BadTimestamp(_) => "bad_timestamp",
             Self::Stale { .. } => "stale",
             Self::NoSecret => "no_secret",
+            Self::NoScheme(_) => "no_scheme",
             Self::MissingFact(_) => "missing_fact",
             Self::UnknownKey => "unknown_key",
             Self::KeyUnavailable(_) => "key_unavailable",

@@ -3,12 +3,14 @@
 //! One YAML file per case in `samples/`: a delivery byte for byte, or a call to the provider with
 //! recorded answers, and what must come of it. `schemas/sample.schema.json` describes the form.
 
+mod bless;
 mod call;
 mod case;
 mod compare;
 mod expansion;
 mod http;
 mod reply;
+mod verdict;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,11 +22,12 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use self::case::Case;
+pub(crate) use self::case::Case;
+pub use self::{bless::bless, compare::Difference};
 use crate::{App, Event, Outcome, Problem, Received, app::read_text, schema::Schema, yaml};
 
-const FOLDER: &str = "samples";
-const FILE_BYTES: u64 = 26 << 20;
+pub(crate) const FOLDER: &str = "samples";
+pub(crate) const FILE_BYTES: u64 = 26 << 20;
 
 static FORM: LazyLock<Schema> = LazyLock::new(|| {
     let schema = serde_json::from_str(include_str!("../../schemas/sample.schema.json"))
@@ -52,8 +55,8 @@ pub struct CaseResult {
     pub title: String,
     /// Whether all came as expected.
     pub passed: bool,
-    /// What differed, a line each: where, what was expected, what was found.
-    pub differences: Vec<String>,
+    /// What differed.
+    pub differences: Vec<Difference>,
 }
 
 impl Report {
@@ -65,11 +68,26 @@ impl Report {
 
 /// Loads an app and runs its samples.
 pub fn run(root: &Path, slug: &str) -> Result<Report, Vec<Problem>> {
-    let app = App::load(root, slug)?;
-    let cases = cases(root, slug)?;
+    let (app, cases) = (App::load(root, slug)?, cases(root, slug)?);
     let missing = missing(&app, &cases);
+    Ok(Report { missing, ..report(&app, &cases) })
+}
+
+/// Loads an app and runs those of its samples whose file name contains `part`.
+pub fn run_some(root: &Path, slug: &str, part: &str) -> Result<Report, Vec<Problem>> {
+    let (app, mut cases) = (App::load(root, slug)?, cases(root, slug)?);
+    cases.retain(|(file, _)| is_named(file, part));
+    Ok(report(&app, &cases))
+}
+
+/// Whether the name of a sample's file contains `part`.
+fn is_named(file: &str, part: &str) -> bool {
+    file.rsplit('/').next().is_some_and(|name| name.contains(part))
+}
+
+fn report(app: &App, cases: &[(String, Case)]) -> Report {
     let results = cases.iter().map(|(file, case)| {
-        let differences = case.run(&app);
+        let differences = case.run(app);
         CaseResult {
             file: file.clone(),
             title: case.title.clone(),
@@ -77,7 +95,7 @@ pub fn run(root: &Path, slug: &str) -> Result<Report, Vec<Problem>> {
             differences,
         }
     });
-    Ok(Report { slug: slug.to_owned(), cases: results.collect(), missing })
+    Report { slug: app.slug.clone(), cases: results.collect(), missing: Vec::new() }
 }
 
 /// The samples of an app as JSON values, by file name, each of the right form.
@@ -151,7 +169,7 @@ fn document(root: &Path, file: &str) -> Result<Value, Vec<Problem>> {
     Err(told.collect())
 }
 
-fn cases(root: &Path, slug: &str) -> Result<Vec<(String, Case)>, Vec<Problem>> {
+pub(crate) fn cases(root: &Path, slug: &str) -> Result<Vec<(String, Case)>, Vec<Problem>> {
     let mut cases = Vec::new();
     for (name, document) in documents(root, slug)? {
         let file = format!("{slug}/{FOLDER}/{name}");
@@ -164,7 +182,7 @@ fn cases(root: &Path, slug: &str) -> Result<Vec<(String, Case)>, Vec<Problem>> {
 }
 
 /// What is not shown by any sample, although the app claims it.
-fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
+pub(crate) fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
     let has = |kind: &str| cases.iter().any(|(_, case)| case.kind == kind);
     let mut missing = Vec::new();
     for trigger in app.triggers() {
@@ -182,7 +200,9 @@ fn missing(app: &App, cases: &[(String, Case)]) -> Vec<String> {
     };
     demand(app.scheme().is_signed(), "tampered", "a tampered sample");
     demand(app.scheme().is_signed(), "wrong_secret", "a sample signed with a wrong secret");
-    demand(app.scheme().has_timestamp(), "stale", "a stale sample");
+    let timed = |case: &Case| case.scheme(app).is_ok_and(|scheme| scheme.has_timestamp());
+    let timed = cases.iter().any(|(_, case)| timed(case)) || app.scheme().has_timestamp();
+    demand(timed, "stale", "a stale sample");
     for call in ["identify", "register", "unregister", "renew", "expand"] {
         let shown = cases.iter().any(|(_, case)| case.call.as_deref() == Some(call));
         if app.script().has(call) && !shown {

@@ -19,6 +19,7 @@ mod http;
 mod identity;
 mod json;
 mod json_functions;
+mod later;
 mod lifecycle;
 mod mapping;
 mod meter;
@@ -27,12 +28,14 @@ mod natives;
 mod outgoing;
 mod provider_words;
 mod record;
+pub mod reference;
 mod secret;
-mod source;
+pub(crate) mod source;
 mod web;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use rhai::{FuncArgs, Map};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -94,26 +97,45 @@ impl Script {
         self.lines.contains_key(function)
     }
 
-    /// What `signature()` returns: how requests are signed, as data.
+    /// Evaluates `signature()`, whose result describes how deliveries are signed.
     pub fn signature(&self) -> Result<Value, Problem> {
+        self.describe("signature", ()).map_err(|error| {
+            let message = format!("`signature()` failed: {}", error.message);
+            let problem = Problem::new(&self.file, message);
+            match error.line {
+                Some(line) => problem.at(line, error.column.unwrap_or(1)),
+                None => problem,
+            }
+        })
+    }
+
+    /// Evaluates `signature_of(trigger)`: how deliveries to a trigger of this type and
+    /// configuration are signed.
+    pub fn signature_of(&self, name: &str, config: &Value) -> Result<Value, ScriptError> {
+        let config = json::Json::present(Arc::new(config.clone()));
+        let trigger = Map::from([("name".into(), name.into()), ("config".into(), config)]);
+        self.describe("signature_of", (trigger,))
+    }
+
+    /// Calls a function that describes something as data.
+    fn describe(
+        &self,
+        function: &'static str,
+        arguments: impl FuncArgs,
+    ) -> Result<Value, ScriptError> {
         let (result, printed) = meter::metered(|| {
-            engine::call(&self.ast, &self.constants, "signature", ())
+            engine::call(&self.ast, &self.constants, function, arguments)
                 .map(|value| convert::Output::default().value(value))
         });
-        self.log("signature", &printed);
-        let error = match result {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(message)) => self.error("signature", message),
-            Err(error) => match self.explain("signature", *error) {
-                Ok(ending) => self.error("signature", ending.text()),
-                Err(error) => error,
+        self.log(function, &printed);
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(message)) => Err(self.error(function, message)),
+            Err(error) => match self.explain(function, *error) {
+                Ok(ending) => Err(self.error(function, ending.text())),
+                Err(error) => Err(error),
             },
-        };
-        let problem = Problem::new(&self.file, error.message).field("signature");
-        Err(match error.line {
-            Some(line) => problem.at(line, error.column.unwrap_or(1)),
-            None => problem,
-        })
+        }
     }
 
     /// Maps a request to events. A script without `events` gives one event: the whole body.

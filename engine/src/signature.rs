@@ -40,6 +40,8 @@ use crate::{Recipient, Rejection, Request, Verified};
 pub struct Scheme {
     /// Any of these may vouch for a request; none at all means that nothing is signed.
     alternatives: Vec<Description>,
+    /// Stands for schemes that differ from trigger to trigger, and vouches for nothing itself.
+    of_each_trigger: bool,
 }
 
 /// Why a description is not a usable scheme.
@@ -55,7 +57,7 @@ pub struct SchemeError {
 }
 
 impl SchemeError {
-    fn new(field: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), message: message.into(), hint: None }
     }
 
@@ -68,7 +70,12 @@ impl SchemeError {
 impl Scheme {
     /// The scheme of a provider that signs nothing.
     pub fn none() -> Self {
-        Self { alternatives: Vec::new() }
+        Self { alternatives: Vec::new(), of_each_trigger: false }
+    }
+
+    /// Stands for the schemes of an app whose triggers each say how they are signed.
+    pub(crate) fn of_each_trigger() -> Self {
+        Self { of_each_trigger: true, ..Self::none() }
     }
 
     /// Reads what an app's `signature()` returned: one description, or a list of alternatives.
@@ -80,7 +87,7 @@ impl Scheme {
             }
             one => written::parse(one)?,
         };
-        Ok(Self { alternatives })
+        Ok(Self { alternatives, of_each_trigger: false })
     }
 
     /// Verifies a request, and says what vouches for it. Where several alternatives fail, the
@@ -91,6 +98,9 @@ impl Scheme {
         recipient: &Recipient,
         keys: &KeyRing,
     ) -> Result<Verified<'r>, Rejection> {
+        if self.of_each_trigger {
+            return Err(Rejection::NoScheme("it depends on the trigger".to_owned()));
+        }
         if self.alternatives.is_empty() {
             return Ok(Verified::new(request, "none"));
         }
@@ -138,7 +148,7 @@ impl Scheme {
 
     /// Whether anything is signed at all.
     pub fn is_signed(&self) -> bool {
-        !self.alternatives.is_empty()
+        self.of_each_trigger || !self.alternatives.is_empty()
     }
 
     /// Header fields (lower case) whose value is a credential that could be used again.

@@ -28,6 +28,69 @@ pub(crate) fn parse(text: &str) -> Result<Value, YamlError> {
     })
 }
 
+/// Writes a value as a block of YAML that every reader reads as the same again: the library writes
+/// YAML 1.2, in which `no` is a text.
+pub fn write(value: &Value) -> String {
+    let mut text = String::new();
+    emit(value, 0, &mut text);
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn emit(value: &Value, indent: usize, text: &mut String) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (index, (key, value)) in members.iter().enumerate() {
+                if index > 0 {
+                    text.extend(std::iter::repeat_n(' ', indent));
+                }
+                text.push_str(&scalar(key));
+                text.push(':');
+                let inside = matches!(value, Value::Object(inner) if !inner.is_empty())
+                    || matches!(value, Value::Array(inner) if !inner.is_empty());
+                if inside {
+                    text.push('\n');
+                    text.extend(std::iter::repeat_n(' ', indent + 2));
+                } else {
+                    text.push(' ');
+                }
+                emit(value, indent + 2, text);
+                end_line(text);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.extend(std::iter::repeat_n(' ', indent));
+                }
+                text.push_str("- ");
+                emit(item, indent + 2, text);
+                end_line(text);
+            }
+        }
+        Value::String(words) => text.push_str(&scalar(words)),
+        other => text.push_str(&other.to_string()),
+    }
+}
+
+fn end_line(text: &mut String) {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+}
+
+/// Plain where no reader takes it for anything but text, and quoted as in JSON otherwise.
+fn scalar(text: &str) -> String {
+    const OTHERS: [&str; 9] = ["yes", "no", "on", "off", "y", "n", "true", "false", "null"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || " -_./@".contains(c))
+        && !text.ends_with(' ')
+        && !OTHERS.contains(&text.to_ascii_lowercase().as_str());
+    if plain { text.to_owned() } else { Value::from(text).to_string() }
+}
+
 /// Where the node at a JSON pointer stands. Where the node is missing, the place of its nearest
 /// parent.
 pub(crate) fn locate(text: &str, pointer: &str) -> (usize, usize) {
@@ -213,8 +276,29 @@ impl Visitor<'_> for NewKey<'_> {
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
         if self.0.contains_key(key) {
-            return Err(E::custom(format!("the key `{key}` comes twice")));
+            return Err(E::custom(format!("the key `{key}` comes twice; keep one of the two")));
         }
         Ok(key.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_as_the_same() {
+        let value = json!({
+            "a": [], "b": {}, "c": [[1, "no"], { "on": null, "d": { "e": [true, { "f": "x: y" }] } }],
+            "g": "two\nlines # and\ta tab", "h": -0.5, "0123": "0123", "": " ",
+        });
+        assert_eq!(parse(&write(&value)), Ok(value));
+        assert_eq!(
+            write(&json!({ "a": [{ "b": "no", "c": 1 }] })),
+            "a:\n  - b: \"no\"\n    c: 1\n"
+        );
+        assert_eq!(write(&json!("x")), "x\n");
     }
 }

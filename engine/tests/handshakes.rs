@@ -198,7 +198,7 @@ fn a_header_that_hands_over_the_secret() {
     assert!(matches!(answer.duty, Some(Duty::KeepSecret { first_only: false, .. })));
     assert_eq!(secret_of(&answer), Some(value));
     assert!(!format!("{:?}", answer.duty).contains(value), "not even when debugging");
-    assert_eq!(app.secret_carriers(), ["x-hook-secret"]);
+    assert_eq!(app.secret_carriers(None), ["x-hook-secret"]);
     assert!(app.hands_over_secret());
     for bad in ["", "  ", &"x".repeat(2000)] {
         let asked = request("POST", "", &[("X-Hook-Secret", bad)], "{}");

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::checks::{check_config, check_description, check_filter, check_status, trigger_type};
+use self::checks::{
+    check_config, check_description, check_filter, check_scheme, check_status, trigger_type,
+};
 use super::{
     auth::Caller,
     events::{self, EventParams, EventView},
@@ -163,6 +165,7 @@ async fn create_trigger(
     let catalogue = context.catalogue.snapshot();
     let kind = trigger_type(&catalogue, &new.trigger)?;
     check_config(kind, &new.config)?;
+    check_scheme(&catalogue, kind, &new.config)?;
     check_filter(&new.filter)?;
     check_description(&new.description)?;
     new.retention_days.map(check_retention).transpose()?;
@@ -280,7 +283,9 @@ async fn change_trigger(
     let new_config = change.config.filter(|config| !sound || *config != trigger.config);
     if let Some(config) = &new_config {
         let catalogue = context.catalogue.snapshot();
-        check_config(trigger_type(&catalogue, &trigger.name)?, config)?;
+        let kind = trigger_type(&catalogue, &trigger.name)?;
+        check_config(kind, config)?;
+        check_scheme(&catalogue, kind, config)?;
     }
     if let Some(filter) = &change.filter {
         check_filter(filter)?;

@@ -2,6 +2,10 @@
 
 mod check;
 mod excerpt;
+mod new;
+mod record;
+mod reference;
+mod schema;
 mod target;
 mod test;
 
@@ -16,10 +20,18 @@ use crate::config::Config;
 /// What to do with app folders.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Load app folders and show everything that is wrong with them.
-    Check(Folder),
+    /// Write a new app folder that works at once, to be made into the app of a provider.
+    New(new::Arguments),
+    /// Load app folders and show everything that is wrong with them, or doubtful.
+    Check(check::Arguments),
     /// Run the samples of app folders.
-    Test(Folder),
+    Test(test::Arguments),
+    /// Make a sample of a webhook that was received.
+    Record(record::Arguments),
+    /// Print the reference of definitions, samples and scripts, as Markdown.
+    Reference,
+    /// Print a JSON Schema of what authors write, for editors.
+    Schema(schema::Arguments),
 }
 
 /// Which app folders.
@@ -29,11 +41,14 @@ pub(super) struct Folder {
     folder: Option<PathBuf>,
 }
 
-pub(super) fn run(command: &Command, config: &Config, output: Output) -> anyhow::Result<Exit> {
-    let (Command::Check(folder) | Command::Test(folder)) = command;
-    let target = Target::find(folder.folder.as_deref(), &config.apps_dir)?;
+pub(super) fn run(command: Command, config: Config, output: Output) -> anyhow::Result<Exit> {
+    let target = |folder: &Folder| Target::find(folder.folder.as_deref(), &config.apps_dir);
     Ok(match command {
-        Command::Check(_) => check::run(&target, output),
-        Command::Test(_) => test::run(&target, output),
+        Command::New(arguments) => new::run(&arguments, &config.apps_dir, output)?,
+        Command::Check(arguments) => check::run(&arguments, &target(&arguments.folder)?, output),
+        Command::Test(arguments) => test::run(&arguments, &target(&arguments.folder)?, output),
+        Command::Record(arguments) => record::run(&arguments, config, output)?,
+        Command::Reference => reference::run(output),
+        Command::Schema(arguments) => schema::run(&arguments, output),
     })
 }

@@ -37,7 +37,7 @@ pub(super) async fn work(context: &Shared, trigger: &str) -> Result<Worked, Stor
     let Some(lease) = Lease::take(context, format!("trigger:{trigger}")).await? else {
         return Ok(Worked::Taken);
     };
-    lease.during(rounds(context, trigger, &lease)).await
+    lease.during(Box::pin(rounds(context, trigger, &lease))).await
 }
 
 async fn rounds(context: &Shared, trigger: &str, lease: &Lease<'_>) -> Result<Worked, StoreError> {

@@ -16,7 +16,7 @@ pub(super) async fn work(context: &Shared, trigger: &str) -> Result<Worked, Stor
     let Some(lease) = Lease::take(context, format!("renew:{trigger}")).await? else {
         return Ok(Worked::Taken);
     };
-    lease.during(renew(context, trigger, &lease)).await
+    lease.during(Box::pin(renew(context, trigger, &lease))).await
 }
 
 async fn renew(context: &Shared, id: &str, lease: &Lease<'_>) -> Result<Worked, StoreError> {

@@ -64,11 +64,16 @@ fn a_failing_sample_says_what_differs() {
     );
     let test = run(folder.path(), &["app", "test", "acme"]);
     assert_eq!(test.code, 1);
-    assert!(test.out.contains("expected 8, found 7"), "{}", test.out);
+    for line in ["expect.events[0].data.number", "expected 8", "found    7"] {
+        assert!(test.out.lines().any(|shown| shown.trim() == line), "{line} in {}", test.out);
+    }
 
     let cases = run(folder.path(), &["app", "test", "acme", "--json"]).json()[0]["cases"].clone();
     let failed = cases.as_array().unwrap().iter().filter(|case| case["passed"] == json!(false));
-    assert_eq!(failed.count(), 1);
+    let failed: Vec<_> = failed.collect();
+    assert_eq!(failed.len(), 1);
+    let difference = json!({ "at": "expect.events[0].data.number", "expected": "8", "found": "7" });
+    assert_eq!(failed[0]["differences"], json!([difference]));
 }
 
 #[test]

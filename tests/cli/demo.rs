@@ -13,7 +13,9 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::support::{command, guide, project, ran};
+use serde_json::Value;
+
+use crate::support::{command, guide, project, ran, run};
 
 /// A demo that serves on free ports.
 struct Demo {
@@ -88,6 +90,28 @@ fn the_printed_walkthrough_leads_to_a_processed_event() {
     // Delivered again, it is another event: the pretend provider gives it a new id.
     let again = Demo::shell(&format!("curl -sX POST http://{}/deliver/acme/closed", demo.provider));
     assert!(again.contains("evt_") && again.contains("\"duplicates\":[]"), "{again}");
+}
+
+#[test]
+fn a_receipt_becomes_a_sample() {
+    let folder = guide();
+    let demo = Demo::start(folder.path(), &folder.path().join("apps"), "acme");
+    Demo::shell(&demo.walkthrough);
+    let key = "Authorization: Bearer demo-key";
+    let list = format!("curl -s -H '{key}' 'http://{}/v1/receipts?outcome=stored'", demo.server);
+    let receipts: Value = serde_json::from_str(&Demo::shell(&list)).unwrap();
+    let receipt = receipts["data"][0]["id"].as_str().unwrap().to_owned();
+    let server = format!("http://{}", demo.server);
+    let arguments = ["app", "record", &receipt, "--server", &server, "--name", "received"];
+    let refused =
+        ran(&command(folder.path(), &arguments).env("HEARKEN_KEY", "no").output().unwrap());
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("401"), "{}", refused.err);
+    let made =
+        ran(&command(folder.path(), &arguments).env("HEARKEN_KEY", "demo-key").output().unwrap());
+    assert_eq!(made.code, 0, "{}{}", made.out, made.err);
+    let test = run(folder.path(), &["app", "test"]);
+    assert!(test.out.contains("8 passed, 0 failed"), "{}", test.out);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod app;
+mod cookbook;
 mod demo;
+mod kit;
 mod setup;
 mod support;

@@ -52,19 +52,26 @@ pub(crate) fn ran(output: &Output) -> Ran {
 /// A folder with `apps/acme` exactly as the authors' guide shows it.
 pub(crate) fn guide() -> TempDir {
     let folder = TempDir::new().unwrap();
-    let guide = fs::read_to_string(project().join("docs/authoring.md")).unwrap();
-    let mut written = 0;
-    for block in guide.split("\n```").skip(1).step_by(2) {
-        let (heading, text) = block.split_once('\n').unwrap();
-        if let Some((_, path)) = heading.split_once(' ') {
-            let path = folder.path().join("apps").join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, format!("{text}\n")).unwrap();
-            written += 1;
-        }
+    let files = blocks(&project().join("docs/authoring.md"));
+    assert!(files.len() > 3, "the guide shows a whole app folder");
+    for (path, text) in files {
+        let path = folder.path().join("apps").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
-    assert!(written > 3, "the guide shows a whole app folder");
     folder
+}
+
+/// The blocks of a document that name a file, with that name.
+pub(crate) fn blocks(document: &Path) -> Vec<(String, String)> {
+    let document = fs::read_to_string(document).unwrap();
+    let blocks = document.split("\n```").skip(1).step_by(2);
+    let named = blocks.filter_map(|block| {
+        let (heading, text) = block.split_once('\n')?;
+        let (_, path) = heading.split_once(' ')?;
+        Some((path.to_owned(), format!("{text}\n")))
+    });
+    named.collect()
 }
 
 /// The root of the repository.

@@ -18,7 +18,6 @@ use crate::{
     definition::{Definition, IngressScope, Trigger},
     route::Routes,
     schema::Schema,
-    signature::SchemeError,
     yaml,
 };
 
@@ -41,6 +40,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     checks.linking(&definition);
     checks.forms(&definition);
     let routes = checks.routes(&definition);
+    checks.sharing(&definition, &script);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -49,7 +49,8 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
             slug: folder.slug,
             guide: folder.guide,
             definition,
-            scheme,
+            scheme: Arc::new(scheme),
+            own_schemes: super::OwnSchemes::default(),
             routes,
             script,
             triggers,
@@ -120,7 +121,11 @@ impl Checks<'_> {
 
     /// The scheme the script describes, or none where the definition says why.
     fn scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
-        match (script.has("signature"), &definition.unverified) {
+        let each = script.has("signature_of");
+        if each {
+            self.own_schemes(definition, script);
+        }
+        match (script.has("signature") || each, &definition.unverified) {
             (true, Some(_)) => {
                 let message =
                     "the script describes a signature, yet deliveries are said to be unverified";
@@ -137,18 +142,27 @@ impl Checks<'_> {
                 None
             }
             (false, Some(_)) => Some(Scheme::none()),
+            (true, None) if each => Some(Scheme::of_each_trigger()),
             (true, None) => self.described_scheme(definition, script),
         }
     }
 
+    /// What cannot go with triggers that are each signed in a way of their own.
+    fn own_schemes(&mut self, definition: &Definition, script: &Script) {
+        let why = if script.has("signature") {
+            "deliveries are signed as `signature` says or as `signature_of` says, not both"
+        } else if definition.ingress.scope == IngressScope::App {
+            "a URL shared by all accounts is signed alike for all: define `signature`"
+        } else {
+            return;
+        };
+        let (line, column) = self.place_of_function("signature_of");
+        self.problems.push(Problem::new(self.file(SCRIPT), why).at(line, column));
+    }
+
     fn described_scheme(&mut self, definition: &Definition, script: &Script) -> Option<Scheme> {
         let described = script.signature().and_then(|description| {
-            let scheme = Scheme::parse(&description).and_then(|scheme| {
-                let elsewhere = scheme.key_sets().find(|url| !definition.lists_host_of(url));
-                elsewhere.map_or(Ok(()), |url| Err(key_set_elsewhere(url)))?;
-                Ok(scheme)
-            });
-            scheme.map_err(|error| {
+            super::scheme::parse(&description, definition).map_err(|error| {
                 let (line, column) = self.place_of_function("signature");
                 let mut problem = Problem::new(self.file(SCRIPT), error.message)
                     .at(line, column)
@@ -217,11 +231,24 @@ impl Checks<'_> {
         })
     }
 
+    /// Triggers can share a subscription only where they share its URL: the others would wait for
+    /// deliveries that never come.
+    fn sharing(&mut self, definition: &Definition, script: &Script) {
+        if script.has("subscription_key") && definition.ingress.scope == IngressScope::Trigger {
+            let (line, column) = self.place_of_function("subscription_key");
+            let message = "triggers cannot share a subscription where each has a URL of its own";
+            let hint = "Say `scope: app` under `ingress`, or remove the function.";
+            let problem = Problem::new(self.file(SCRIPT), message).at(line, column).hint(hint);
+            self.problems.push(problem);
+        }
+    }
+
     fn triggers(&mut self, triggers: &[Trigger]) -> Vec<TriggerType> {
         for (index, trigger) in triggers.iter().enumerate() {
             if triggers.iter().take(index).any(|earlier| earlier.name == trigger.name) {
                 let message = format!("another trigger is named `{}`", trigger.name);
-                self.note(&format!("/triggers/{index}/name"), message, None);
+                let hint = Some("Give each a name of its own.".to_owned());
+                self.note(&format!("/triggers/{index}/name"), message, hint);
             }
         }
         triggers
@@ -276,7 +303,8 @@ impl Checks<'_> {
             let known = self.folder.schemas.keys().map(String::as_str);
             let hint = crate::nearest::did_you_mean(name, known);
             let message = format!("there is no file `{name}` in this app folder{hint}");
-            self.note(&format!("{pointer}/$file"), message, None);
+            let file = Some("Put it there, or write the schema itself in its place.".to_owned());
+            self.note(&format!("{pointer}/$file"), message, file);
             return None;
         };
         serde_json::from_str(text)
@@ -288,18 +316,8 @@ impl Checks<'_> {
     }
 }
 
-/// Keys decide whom the server believes, so they come from where the definition says.
-fn key_set_elsewhere(url: &str) -> SchemeError {
-    let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    SchemeError {
-        field: "public_key".to_owned(),
-        message: format!("the host `{}` is not listed in app.yaml", host.unwrap_or_default()),
-        hint: Some("Add it under `hosts`.".to_owned()),
-    }
-}
-
 /// `/triggers/2/match` as people read it: `triggers[2].match`.
-fn dotted(pointer: &str) -> String {
+pub(crate) fn dotted(pointer: &str) -> String {
     let mut field = String::new();
     for step in pointer.split('/').skip(1) {
         if step.bytes().all(|byte| byte.is_ascii_digit()) {

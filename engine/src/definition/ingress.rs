@@ -27,6 +27,8 @@ pub struct Ingress {
     pub compression: Vec<Compression>,
     /// Largest accepted body in bytes, compressed or not.
     pub body_limit: usize,
+    /// Whether a delivery may have no body at all: some are nothing but header fields.
+    pub empty_body: bool,
     /// What is answered in place of the usual 202, where the provider insists on something.
     pub acknowledge: Option<Acknowledgement>,
 }
@@ -42,6 +44,7 @@ impl Default for Ingress {
             base64_field: None,
             compression: Vec::new(),
             body_limit: 1 << 20,
+            empty_body: false,
             acknowledge: None,
         }
     }

@@ -18,6 +18,9 @@ pub(super) fn parse(
     ingress: &Ingress,
     limit: usize,
 ) -> Result<Value, Rejection> {
+    if bytes.is_empty() && ingress.empty_body {
+        return Ok(Value::Null);
+    }
     let (kind, declared) = content_type(request, ingress)?;
     let unpacked = gzip::unpacked(request, bytes, ingress, limit)?;
     let bytes: &[u8] = &unpacked;

@@ -1,53 +1,18 @@
-//! Samples of calls to the provider: the script's function, run against recorded answers.
+//! Samples of calls to the provider: the script's function, made against recorded answers.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    case::{Case, Expectation},
-    compare::{contains, includes, same},
-    http::Recorded,
-};
+use super::{case::Case, http::Recorded};
 use crate::{
     AccountContext, App, IdentityContext, LifecycleContext, LifecycleError, ProviderAppContext,
     script::SubscriptionStatus,
 };
 
 impl Case {
-    /// Makes the call, and says what differed.
-    pub(super) fn check_call(&self, app: &App) -> Vec<String> {
-        let recorded = Recorded::new(&self.http);
-        let result = self.call(app, &recorded);
-        let mut told = recorded.differences();
-        match (&self.expect, result) {
-            (Expectation::Result(part), Ok(result)) => {
-                told.extend(includes("expect.result", part, &result));
-            }
-            (expected, Ok(result)) => {
-                told.push(format!("expect: expected {expected:?}, found the result {result}"));
-            }
-            (_, Err(error)) => told.extend(self.check_error(&error)),
-        }
-        told
-    }
-
-    /// What differs where a call failed.
-    pub(super) fn check_error(&self, error: &LifecycleError) -> Vec<String> {
-        let Expectation::Error { kind, status, message } = &self.expect else {
-            return vec![format!("expect: the call failed: {error}")];
-        };
-        let (found, found_status) = error_facts(error);
-        let mut told = same("expect.error.kind", kind, found);
-        if let Some(status) = status {
-            told.extend(same("expect.error.status", &Some(*status), &found_status));
-        }
-        told.extend(contains("expect.error.message", message, &error.to_string()));
-        told
-    }
-
     /// Makes the call and puts its result in the form samples are written in.
-    fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
+    pub(super) fn call(&self, app: &App, recorded: &Recorded) -> Result<Value, LifecycleError> {
         let context = self.lifecycle(app);
         if self.call.as_deref() == Some("identify") {
             return identify(app, recorded, context);
@@ -125,14 +90,4 @@ fn registration(made: &crate::Registration) -> Value {
         "state": made.state,
         "has_secret": made.secret.is_some(),
     })
-}
-
-fn error_facts(error: &LifecycleError) -> (&'static str, Option<u16>) {
-    match error {
-        LifecycleError::Provider { status, .. } => ("provider", Some(*status)),
-        LifecycleError::Unreachable(_) => ("unreachable", None),
-        LifecycleError::Timeout { .. } => ("timeout", None),
-        LifecycleError::Denied(_) | LifecycleError::HostNotListed { .. } => ("denied", None),
-        LifecycleError::MissingFunction(_) | LifecycleError::Script(_) => ("script", None),
-    }
 }

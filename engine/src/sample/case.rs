@@ -7,23 +7,23 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    compare::{contains, differences, includes, same},
-    expansion::{ExpectedExpansion, check_expansion},
+    compare::Difference,
+    expansion::check_expansion,
     http::{Exchange, Recorded},
-    reply::ExpectedReply,
 };
 use crate::{
-    App, Event, Headers, KeyRing, Micros, Outcome, Problem, Received, Recipient, Rejection,
-    Request, TriggerContext, script::moment,
+    App, Headers, KeyRing, Outcome, Problem, Received, Recipient, Rejection, Request, Scheme,
+    TriggerContext, nearest::did_you_mean, schema::Violation, script::moment,
+    signature::SchemeError,
 };
 
 /// A sample file.
 #[derive(Debug, Deserialize)]
-pub(super) struct Case {
+pub(crate) struct Case {
     #[serde(rename = "case")]
     pub(super) kind: String,
     pub(super) title: String,
-    trigger: String,
+    pub(super) trigger: String,
     #[serde(default = "object")]
     config: Value,
     #[serde(default)]
@@ -50,7 +50,8 @@ pub(super) struct Case {
     pub(super) provider_app: Option<ProviderApp>,
     #[serde(default)]
     pub(super) http: Arc<[Exchange]>,
-    pub(super) expect: Expectation,
+    /// One of the forms of `Expectation`, or `{}` as long as nobody wrote one.
+    pub(super) expect: Value,
 }
 
 fn object() -> Value {
@@ -99,56 +100,15 @@ pub(super) struct ProviderApp {
     pub(super) metadata: Value,
 }
 
-/// What must come of a sample; one of these.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Expectation {
-    Events(Vec<ExpectedEvent>),
-    Noticed(bool),
-    Expansion(ExpectedExpansion),
-    Rejected(String),
-    Ignored(String),
-    Reply(ExpectedReply),
-    Result(Value),
-    Error {
-        kind: String,
-        #[serde(default)]
-        status: Option<u16>,
-        #[serde(default)]
-        message: String,
-    },
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct ExpectedEvent {
-    #[serde(rename = "type")]
-    event_type: String,
-    id: String,
-    #[serde(default, deserialize_with = "some")]
-    occurred_at: Option<Value>,
-    #[serde(default, deserialize_with = "some")]
-    data: Option<Value>,
-    #[serde(default)]
-    data_includes: Option<Value>,
-    #[serde(default)]
-    data_is_body: bool,
-}
-
-/// Tells a null that was written from a field that was not.
-pub(super) fn some<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(d).map(Some)
-}
-
 impl Case {
     /// Reads the body's bytes from where the sample keeps them.
     pub(super) fn read_body(&mut self, root: &Path, folder: &str) -> Result<(), Problem> {
         self.request.bytes = match (&self.request.body, &self.request.body_file) {
             (Some(body), _) => body.clone().into_bytes(),
             (None, Some(name)) => fs::read(root.join(folder).join(name)).map_err(|error| {
-                Problem::new(
-                    format!("{folder}/{name}"),
-                    format!("the body cannot be read: {error}"),
-                )
+                let message = format!("the body cannot be read: {error}");
+                Problem::new(format!("{folder}/{name}"), message)
+                    .hint("Put the file beside the sample, or write the body under `body`.")
             })?,
             (None, None) => Vec::new(),
         };
@@ -156,20 +116,39 @@ impl Case {
     }
 
     /// Full name of its trigger.
-    pub(super) fn trigger_name(&self, app: &App) -> String {
+    pub(crate) fn trigger_name(&self, app: &App) -> String {
         format!("{}__{}", app.slug.to_uppercase().replace('-', "_"), self.trigger)
     }
 
-    /// Runs it, and says what differed from what it expects.
-    pub(super) fn run(&self, app: &App) -> Vec<String> {
+    /// How deliveries to its trigger are signed.
+    pub(super) fn scheme(&self, app: &App) -> Result<Arc<Scheme>, SchemeError> {
+        app.scheme_of(&self.trigger_name(app), &self.config)
+    }
+
+    /// What is wrong with it before it is run, each with the name of its member.
+    pub(crate) fn mistakes(&self, app: &App) -> Vec<Difference> {
         let name = self.trigger_name(app);
         let Some(kind) = app.trigger(&name) else {
-            return vec![format!("trigger: the app does not define {name}")];
+            let known = app.triggers().iter().filter_map(|one| one.name.split_once("__"));
+            let near = did_you_mean(&self.trigger, known.map(|(_, name)| name));
+            let message = format!("the app does not define {name}{near}");
+            return vec![Difference::note("trigger", message)];
         };
-        let violations = kind.check_config(&self.config);
-        if !violations.is_empty() {
-            let told = violations.into_iter();
-            return told.map(|one| format!("config{}: {}", one.pointer, one.message)).collect();
+        let violations = kind.check_config(&self.config).into_iter();
+        let mut told: Vec<_> = violations
+            .map(|one| Difference::note(format!("config{}", one.pointer), one.message))
+            .collect();
+        if !self.expects_nothing() {
+            told.extend(self.agrees(&self.expect).err());
+        }
+        told
+    }
+
+    /// Runs it, and says what differed from what it expects.
+    pub(super) fn run(&self, app: &App) -> Vec<Difference> {
+        let mistakes = self.mistakes(app);
+        if !mistakes.is_empty() {
+            return mistakes;
         }
         match self.call.as_deref() {
             None => self.check_delivery(app),
@@ -178,12 +157,25 @@ impl Case {
         }
     }
 
+    /// Where its events do not fit the payload schema of their trigger.
+    pub(crate) fn misfits(&self, app: &App) -> Vec<Violation> {
+        let Some(kind) = app.trigger(&self.trigger_name(app)) else { return Vec::new() };
+        let events = super::events(app, self);
+        events.iter().flat_map(|event| kind.check_payload(&event.data)).collect()
+    }
+
+    /// The body's bytes.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.request.bytes
+    }
+
     /// Receives the delivery.
     pub(super) fn receive(&self, app: &App) -> Result<Received, Rejection> {
         self.receive_with(app, &KeyRing::new(Arc::new(Recorded::new(&self.http))))
     }
 
-    fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
+    /// Receives it, with keys from what the sample recorded.
+    pub(super) fn receive_with(&self, app: &App, keys: &KeyRing) -> Result<Received, Rejection> {
         let request = self.request();
         let trigger = self.context(app);
         if let Some(answer) = app.answer_unsigned(&request, &trigger.recipient) {
@@ -231,94 +223,5 @@ impl Case {
         let account = self.account.as_ref().map(|account| &account.metadata);
         let facts = [app, account].into_iter().flatten().filter_map(Value::as_object).flatten();
         Value::Object(facts.map(|(name, fact)| (name.clone(), fact.clone())).collect())
-    }
-
-    fn check_delivery(&self, app: &App) -> Vec<String> {
-        let recorded = Arc::new(Recorded::new(&self.http));
-        let received = self.receive_with(app, &KeyRing::new(recorded.clone()));
-        let mut told = self.compare_delivery(app, received);
-        told.extend(recorded.differences());
-        told
-    }
-
-    fn compare_delivery(&self, app: &App, received: Result<Received, Rejection>) -> Vec<String> {
-        match (&self.expect, received) {
-            (Expectation::Rejected(code), Err(rejection)) => {
-                same("expect.rejected", code, rejection.code())
-            }
-            (expected, Err(rejection)) => {
-                vec![format!("expect: expected {expected:?}, found a rejection: {rejection}")]
-            }
-            (
-                Expectation::Events(expected),
-                Ok(Received { outcome: Outcome::Events(found), .. }),
-            ) => self.check_events(app, expected, &found),
-            (Expectation::Noticed(true), Ok(Received { outcome: Outcome::Noticed(_), .. })) => {
-                Vec::new()
-            }
-            (
-                Expectation::Ignored(part),
-                Ok(Received { outcome: Outcome::Ignored { reason }, .. }),
-            ) => contains("expect.ignored", part, &reason),
-            (
-                Expectation::Reply(expected),
-                Ok(Received { outcome: Outcome::Challenge(answer), .. }),
-            ) => expected.differences(&answer),
-            (expected, Ok(received)) => {
-                vec![format!("expect: expected {expected:?}, found {:?}", received.outcome)]
-            }
-        }
-    }
-
-    pub(super) fn check_events(
-        &self,
-        app: &App,
-        expected: &[ExpectedEvent],
-        found: &[Event],
-    ) -> Vec<String> {
-        if expected.len() != found.len() {
-            return vec![format!(
-                "expect.events: expected {} events, found {}",
-                expected.len(),
-                found.len()
-            )];
-        }
-        let pairs = expected.iter().zip(found).enumerate();
-        pairs
-            .flat_map(|(index, (expected, found))| self.check_event(app, index, expected, found))
-            .collect()
-    }
-
-    fn check_event(
-        &self,
-        app: &App,
-        index: usize,
-        expected: &ExpectedEvent,
-        found: &Event,
-    ) -> Vec<String> {
-        let at = |field: &str| format!("expect.events[{index}].{field}");
-        let mut told = same(&at("type"), &expected.event_type, &found.event_type);
-        told.extend(same(&at("id"), &expected.id, &found.external_id));
-        if let Some(time) = &expected.occurred_at {
-            let time: Option<Micros> = time.as_str().and_then(moment::parse);
-            told.extend(same(&at("occurred_at"), &time, &found.occurred_at));
-        }
-        if let Some(data) = &expected.data {
-            told.extend(differences(&at("data"), data, &found.data));
-        }
-        if let Some(part) = &expected.data_includes {
-            told.extend(includes(&at("data_includes"), part, &found.data));
-        }
-        if expected.data_is_body {
-            let body: Value = serde_json::from_slice(&self.request.bytes).unwrap_or_default();
-            told.extend(differences(&at("data"), &body, &found.data));
-        }
-        if let Some(kind) = app.trigger(&self.trigger_name(app)) {
-            let violations = kind.check_payload(&found.data).into_iter();
-            told.extend(
-                violations.map(|one| format!("payload schema at {}: {}", one.pointer, one.message)),
-            );
-        }
-        told
     }
 }

@@ -1,12 +1,13 @@
 //! Samples of `expand`: what a look at a recorded provider must find.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Expectation, ExpectedEvent, some},
-    compare::{differences, same},
+    case::Case,
+    compare::{Difference, differences, same},
     http::Recorded,
+    verdict::{Expectation, ExpectedEvent, some},
 };
 use crate::{App, Expanded, LifecycleError, document::Document};
 
@@ -22,12 +23,13 @@ pub(super) struct ExpectedExpansion {
 }
 
 /// Runs the sample, and says what differed from what it expects.
-pub(super) fn check_expansion(case: &Case, app: &App) -> Vec<String> {
+pub(super) fn check_expansion(case: &Case, app: &App) -> Vec<Difference> {
     let recorded = Recorded::new(&case.http);
     let result = expand(case, app, &recorded);
     let mut told = recorded.differences();
-    match (&case.expect, result) {
-        (Expectation::Expansion(expected), Ok(found)) => {
+    match (case.expectation(), result) {
+        (Err(difference), _) => told.push(difference),
+        (Ok(Expectation::Expansion(expected)), Ok(found)) => {
             told.extend(case.check_events(app, &expected.events, &found.events));
             if let Some(cursor) = &expected.cursor {
                 let found = found.cursor.unwrap_or_default();
@@ -35,12 +37,25 @@ pub(super) fn check_expansion(case: &Case, app: &App) -> Vec<String> {
             }
             told.extend(same("expect.expansion.more", &expected.more, &found.more));
         }
-        (expected, Ok(found)) => {
-            told.push(format!("expect: expected {expected:?}, found {found:?}"));
+        (Ok(_), Ok(found)) => {
+            let found = as_expected(case, found).to_string();
+            told.push(Difference::between("expect", case.expect.to_string(), found));
         }
-        (_, Err(error)) => told.extend(case.check_error(&error)),
+        (Ok(expected), Err(error)) => told.extend(case.check_error(&expected, &error)),
     }
     told
+}
+
+/// What was found, in the form in which samples expect it.
+pub(super) fn as_expected(case: &Case, found: Expanded) -> Value {
+    let mut expected = json!({ "events": case.as_expected(&found.events) });
+    if let Some(cursor) = found.cursor {
+        expected["cursor"] = cursor;
+    }
+    if found.more {
+        expected["more"] = true.into();
+    }
+    json!({ "expansion": expected })
 }
 
 /// Makes the call.

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::compare::differences;
+use super::compare::{Difference, differences, same};
 use crate::{Headers, HttpClient, HttpError, HttpRequest, HttpResponse};
 
 /// A call and its recorded answer.
@@ -52,7 +52,7 @@ pub(super) struct Recorded {
 #[derive(Default)]
 struct Progress {
     played: usize,
-    differences: Vec<String>,
+    differences: Vec<Difference>,
 }
 
 impl Recorded {
@@ -61,12 +61,13 @@ impl Recorded {
     }
 
     /// What was asked otherwise than recorded, or not at all.
-    pub(super) fn differences(&self) -> Vec<String> {
+    pub(super) fn differences(&self) -> Vec<Difference> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let mut told = std::mem::take(&mut progress.differences);
         for (index, exchange) in self.exchanges.iter().enumerate().skip(progress.played) {
             let ExpectedRequest { method, url, .. } = &exchange.request;
-            told.push(format!("http[{index}]: expected {method} {url}, but nobody asked"));
+            let at = format!("http[{index}]");
+            told.push(Difference::between(at, format!("{method} {url}"), "no such call"));
         }
         told
     }
@@ -78,7 +79,8 @@ impl HttpClient for Recorded {
         let index = progress.played;
         progress.played += 1;
         let Some(exchange) = self.exchanges.get(index) else {
-            let told = format!("http[{index}]: not expected: {} {}", request.method, request.url);
+            let call = format!("{} {}", request.method, request.url);
+            let told = Difference::between(format!("http[{index}]"), "no further call", call);
             progress.differences.push(told);
             return Err(HttpError::Unreachable(
                 "the sample has no answer for this call".to_owned(),
@@ -90,21 +92,18 @@ impl HttpClient for Recorded {
 }
 
 impl ExpectedRequest {
-    fn compare(&self, index: usize, request: &HttpRequest) -> Vec<String> {
+    fn compare(&self, index: usize, request: &HttpRequest) -> Vec<Difference> {
         let at = format!("http[{index}].request");
         let mut told = Vec::new();
         if self.method != request.method || self.url != request.url {
-            told.push(format!(
-                "{at}: expected {} {}, found {} {}",
-                self.method, self.url, request.method, request.url
-            ));
+            let expected = format!("{} {}", self.method, self.url);
+            let found = format!("{} {}", request.method, request.url);
+            told.push(Difference::between(&at, expected, found));
         }
         for (name, expected) in &self.headers {
             let found = request.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
-            let found = found.map(|(_, value)| value.expose_secret());
-            if found != Some(expected) {
-                told.push(format!("{at}.headers.{name}: expected {expected:?}, found {found:?}"));
-            }
+            let found = found.map_or("nothing", |(_, value)| value.expose_secret());
+            told.extend(same(&format!("{at}.headers.{name}"), expected.as_str(), found));
         }
         let body = request.body.as_deref().unwrap_or_default();
         if let Some(expected) = &self.json {
@@ -114,9 +113,8 @@ impl ExpectedRequest {
         if let Some(expected) = &self.form {
             let found: BTreeMap<String, String> =
                 url::form_urlencoded::parse(body).into_owned().collect();
-            if *expected != found {
-                told.push(format!("{at}.form: expected {expected:?}, found {found:?}"));
-            }
+            let (expected, found) = (serde_json::json!(expected), serde_json::json!(found));
+            told.extend(differences(&format!("{at}.form"), &expected, &found));
         }
         told
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::compare::same;
+use super::compare::{Difference, same};
 use crate::{Answer, Duty, Headers};
 
 /// The answer to a handshake, and what the server has to do for it.
@@ -23,8 +24,25 @@ pub(super) struct ExpectedReply {
 }
 
 impl ExpectedReply {
+    /// An answer in the form in which samples expect it.
+    pub(super) fn of(found: &Answer) -> Value {
+        let body = String::from_utf8_lossy(&found.reply.body);
+        let mut expected = json!({ "status": found.reply.status });
+        if !body.is_empty() {
+            expected["body"] = body.into();
+        }
+        match &found.duty {
+            Some(Duty::KeepSecret { secret, .. }) => {
+                expected["stores"] = secret.expose_secret().into();
+            }
+            Some(Duty::CallUrl(url)) => expected["calls"] = url.as_str().into(),
+            None => {}
+        }
+        expected
+    }
+
     /// What differs in an answer.
-    pub(super) fn differences(&self, found: &Answer) -> Vec<String> {
+    pub(super) fn differences(&self, found: &Answer) -> Vec<Difference> {
         let reply = &found.reply;
         let mut told = same("expect.reply.status", &self.status, &reply.status);
         let given = Headers::new(reply.headers.iter().cloned());

@@ -17,9 +17,10 @@ use crate::Problem;
 const MAX_SOURCE: usize = 64 << 10;
 
 /// The functions the engine calls, with the parameters they take.
-const KNOWN: [(&str, &[&str]); 13] = [
+pub(super) const KNOWN: [(&str, &[&str]); 14] = [
     ("subscription_key", &["trigger"]),
     ("signature", &[]),
+    ("signature_of", &["trigger"]),
     ("events", &["request", "trigger"]),
     ("challenge", &["request", "trigger"]),
     ("identify", &["http", "account"]),
@@ -120,6 +121,8 @@ fn parse_problem(error: &rhai::ParseError) -> Found {
         Some("There are no closures here: use a `for` loop, or pass a function's name as a text.")
     } else if message.contains("complexity") {
         Some("Move the innermost part into a function of its own.")
+    } else if message.starts_with("Undefined variable") {
+        Some("A function sees its parameters, its own variables and constants, and no others.")
     } else if message.contains("is disabled") {
         Some("This part of the language is not available to connectors.")
     } else {

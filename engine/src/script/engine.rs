@@ -22,7 +22,7 @@ use rhai::{
 
 use super::{
     failure::{Ending, Fallible, fault},
-    json_functions, meter, natives, secret, web,
+    json_functions, later, meter, natives, secret, web,
 };
 
 /// Operations one call may run.
@@ -63,6 +63,7 @@ fn build() -> Engine {
     });
     natives::register(&mut engine);
     json_functions::register(&mut engine);
+    later::register(&mut engine);
     secret::register(&mut engine);
     web::register(&mut engine);
     engine.register_fn("skip", |reason: &str| {

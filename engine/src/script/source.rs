@@ -5,27 +5,29 @@ use std::ops::Range;
 
 /// What stands at the top level.
 #[derive(Debug, Default)]
-pub(super) struct Outline {
-    pub(super) functions: Vec<Function>,
+pub(crate) struct Outline {
+    pub(crate) functions: Vec<Function>,
     /// Where each `const` statement stands in the text.
     pub(super) constants: Vec<Range<usize>>,
     /// Byte offsets of statements that are neither.
     pub(super) strays: Vec<usize>,
     /// The text with comments and the insides of strings blanked out.
-    pub(super) code: String,
+    pub(crate) code: String,
 }
 
 /// A function's name and where it stands.
 #[derive(Debug)]
-pub(super) struct Function {
-    pub(super) name: String,
-    pub(super) offset: usize,
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) offset: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
 }
 
 impl Outline {
     /// Reads the outline of a text. The text need not be correct: this never fails.
-    pub(super) fn of(source: &str) -> Self {
-        let code = blank(source);
+    pub(crate) fn of(source: &str) -> Self {
+        let code = blank(source, true);
         let mut outline = Self::default();
         let mut rest = 0;
         while let Some(start) = code[rest..].find(|c: char| !c.is_whitespace() && c != ';') {
@@ -56,15 +58,16 @@ impl Outline {
     /// Notes the function whose name comes at `after`, and returns where it ends.
     fn function(&mut self, code: &str, after: usize) -> usize {
         let offset = after + code[after..].len() - code[after..].trim_start().len();
-        self.functions.push(Function { name: word(&code[offset..]).to_owned(), offset });
-        match code[offset..].find('{') {
+        let end = match code[offset..].find('{') {
             Some(brace) => block_end(code, offset + brace),
             None => code.len(),
-        }
+        };
+        self.functions.push(Function { name: word(&code[offset..]).to_owned(), offset, end });
+        end
     }
 
     /// Whether the text calls, or passes on by name, a function of this name.
-    pub(super) fn uses(&self, source: &str, name: &str) -> bool {
+    pub(crate) fn uses(&self, source: &str, name: &str) -> bool {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         source.match_indices(name).any(|(at, _)| {
             let defined = self.functions.iter().any(|function| function.offset == at);
@@ -79,7 +82,7 @@ impl Outline {
 }
 
 /// Line and column of a byte offset, both from 1, columns in characters.
-pub(super) fn place(source: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn place(source: &str, offset: usize) -> (usize, usize) {
     let before = &source[..offset];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -129,14 +132,24 @@ fn statement_end(code: &str, start: usize) -> usize {
     code.len()
 }
 
-/// Replaces comments and the insides of strings by spaces, byte for byte; lines stay lines.
-fn blank(source: &str) -> String {
+/// The text with its comments replaced by spaces, so that every place stays.
+pub(crate) fn without_comments(source: &str) -> String {
+    blank(source, false)
+}
+
+/// Replaces comments, and the insides of strings if told to, by spaces, byte for byte; lines stay
+/// lines.
+fn blank(source: &str, strings: bool) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(first) = rest.chars().next() {
-        let length = match first {
+        let comment = match first {
             '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => comment_length(rest),
+            _ => 0,
+        };
+        let length = match first {
+            _ if comment > 0 => comment,
             '"' => string_length(rest, '"'),
             '\'' => string_length(rest, '\''),
             '`' => template_length(rest),
@@ -148,7 +161,11 @@ fn blank(source: &str) -> String {
             rest = &rest[first.len_utf8()..];
             continue;
         }
-        out.extend(rest[..length].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        if comment == 0 && !strings {
+            out.push_str(&rest[..length]);
+        } else {
+            out.extend(rest[..length].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        }
         rest = &rest[length..];
     }
     out

@@ -32,6 +32,24 @@ pub(super) fn check_config(kind: &TriggerType, config: &Value) -> Result<(), Pro
     if violations.is_empty() { Ok(()) } else { Err(Problem::violations("/config", violations)) }
 }
 
+/// Refuses a configuration that does not tell how deliveries are signed, where it has to.
+pub(super) fn check_scheme(
+    catalogue: &Catalogue,
+    kind: &TriggerType,
+    config: &Value,
+) -> Result<(), Problem> {
+    let app = catalogue.apps().find(|app| app.trigger(&kind.name).is_some());
+    let told = app.map_or(Ok(()), |app| app.scheme_of(&kind.name, config).map(drop));
+    told.map_err(|error| {
+        // Scripts call the fields of a description as their configuration does.
+        let field = error.field.split('.').next().unwrap_or_default();
+        let known = !field.is_empty() && config.get(field).is_some();
+        let field = if known { format!("/config/{field}") } else { "/config".to_owned() };
+        let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
+        Problem::field(&field, format!("{}.{hint}", error.message.trim_end_matches('.')))
+    })
+}
+
 pub(super) fn check_filter(filter: &Value) -> Result<(), Problem> {
     Filter::compile(filter).map(drop).map_err(|error| {
         let hint = error.hint.map(|hint| format!(" {hint}")).unwrap_or_default();

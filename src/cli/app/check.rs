@@ -1,64 +1,118 @@
-//! `hearken app check`: loads app folders as the server would.
+//! `hearken app check`: loads app folders as the server would, and looks for what their authors
+//! should know besides.
 
-use hearken_engine::{App, Problem, definition::Grade};
+use clap::Args;
+use hearken_engine::{
+    Problem,
+    lint::{self, Checked, Level, Warning},
+};
 use serde_json::{Value, json};
 
-use super::{Target, excerpt::excerpt};
+use super::{Folder, Target, excerpt::excerpt};
 use crate::cli::{
     exit::Exit,
     output::{Output, Tone},
 };
 
-pub(super) fn run(target: &Target, output: Output) -> Exit {
+/// How strict to be, and on which folders.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// Fail for warnings too. Notes never fail.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What was found in all folders.
+#[derive(Default)]
+struct Tally {
+    problems: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+pub(super) fn run(arguments: &Arguments, target: &Target, output: Output) -> Exit {
+    let mut tally = Tally::default();
     let mut data = Vec::new();
-    let mut found = 0;
     for slug in &target.slugs {
-        match App::load(&target.root, slug) {
-            Ok(app) => data.push(report_good(target, &app, output)),
-            Err(problems) => {
-                found += problems.len();
-                data.push(report_bad(target, slug, &problems, output));
+        data.push(match lint::check(&target.root, slug) {
+            Ok(checked) => {
+                tally.add(&checked);
+                report_loaded(target, &checked, output)
             }
-        }
+            Err(problems) => {
+                tally.problems += problems.len();
+                report_broken(target, slug, &problems, output)
+            }
+        });
     }
     if output.is_json() {
         output.json(&data);
-    } else if found > 0 {
-        let plural = if found == 1 { "problem" } else { "problems" };
-        output.line(format!("\n{found} {plural} in {} apps", target.slugs.len()));
+    } else if tally.problems + tally.warnings + tally.notes > 0 {
+        output.line(format!("\n{} in {}", tally.in_words(), count(target.slugs.len(), "app")));
     }
-    Exit::ok_if(found == 0)
+    Exit::ok_if(tally.problems == 0 && (!arguments.strict || tally.warnings == 0))
 }
 
-fn report_good(target: &Target, app: &App, output: Output) -> Value {
-    let notes = notes(target, app);
+impl Tally {
+    fn add(&mut self, checked: &Checked) {
+        let of = |level| checked.warnings.iter().filter(|one| one.level == level).count();
+        self.problems += checked.problems.len();
+        self.warnings += of(Level::Warning);
+        self.notes += of(Level::Note);
+    }
+
+    fn in_words(&self) -> String {
+        let counts = [(self.problems, "problem"), (self.warnings, "warning"), (self.notes, "note")];
+        let counts = counts.iter().filter(|(number, _)| *number > 0);
+        counts.map(|(number, noun)| count(*number, noun)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn report_loaded(target: &Target, checked: &Checked, output: Output) -> Value {
+    let Checked { app, problems, warnings } = checked;
     if !output.is_json() {
-        let triggers = app.triggers().len();
-        let noun = if triggers == 1 { "trigger" } else { "triggers" };
-        let about = format!("{triggers} {noun}, version {}", app.version);
-        let mark = output.mark(true);
+        let triggers = count(app.triggers().len(), "trigger");
+        let about = format!("{triggers}, version {}", app.version);
+        let mark = output.mark(problems.is_empty());
         output.line(format!("{mark} {}  {}", app.slug, output.paint(Tone::Faint, about)));
-        for note in &notes {
-            output.line(format!("  {} {note}", output.paint(Tone::Doubtful, "note:")));
+        for problem in problems {
+            print_problem(target, problem, output);
+        }
+        for warning in warnings {
+            print_warning(target, warning, output);
         }
     }
     json!({
         "app": app.slug,
         "version": app.version,
         "triggers": app.triggers().iter().map(|trigger| &trigger.name).collect::<Vec<_>>(),
-        "problems": [],
-        "notes": notes,
+        "problems": problems,
+        "warnings": warnings,
     })
 }
 
-fn report_bad(target: &Target, slug: &str, problems: &[Problem], output: Output) -> Value {
+fn report_broken(target: &Target, slug: &str, problems: &[Problem], output: Output) -> Value {
     if !output.is_json() {
         output.line(format!("{} {slug}", output.mark(false)));
         for problem in problems {
             print_problem(target, problem, output);
         }
     }
-    json!({ "app": slug, "problems": problems, "notes": [] })
+    json!({ "app": slug, "problems": problems, "warnings": [] })
+}
+
+fn print_warning(target: &Target, warning: &Warning, output: Output) {
+    let mut problem = warning.problem.clone();
+    let field = problem.field.take().map(|field| format!("{field}: ")).unwrap_or_default();
+    problem.message = format!("{}[{}]: {field}{}", warning.level, warning.rule, problem.message);
+    print_problem(target, &problem, output);
+    output.line(format!("    {} {}", output.paint(Tone::Faint, "why:"), warning.why));
 }
 
 /// One problem: what and where on the first line, the place in the source below, then the way out.
@@ -74,32 +128,4 @@ pub(super) fn print_problem(target: &Target, problem: &Problem, output: Output) 
     if let Some(hint) = &problem.hint {
         output.line(format!("    {} {hint}", output.paint(Tone::Strong, "help:")));
     }
-}
-
-/// What keeps no app from working, but its author should know.
-fn notes(target: &Target, app: &App) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut note = |applies: bool, text: &str| {
-        if applies {
-            notes.push(text.to_owned());
-        }
-    };
-    let samples = target.root.join(&app.slug).join("samples");
-    let registers = app.script().has("register");
-    note(!samples.is_dir(), "there are no samples: nothing proves that it works");
-    note(app.guide.is_none(), "there is no README.md: users find no set-up guide");
-    note(app.definition.unverified.is_some(), "deliveries are not verified, and it is shown so");
-    note(
-        app.definition.facts.grade < Grade::R3,
-        "its facts are below grade R3, so it is not called verified",
-    );
-    note(
-        registers && !app.script().has("unregister"),
-        "it registers subscriptions but never removes them: add `unregister`",
-    );
-    note(
-        registers && !app.script().has("status"),
-        "the health of a subscription cannot be asked for: add `status`",
-    );
-    notes
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Checks;
 use crate::{
-    definition::{Auth, AuthKind, Definition, IngressScope, OAuth2, ProviderApp, SecretScope},
+    definition::{Auth, AuthKind, Definition, OAuth2, ProviderApp, SecretScope},
     schema::Schema,
 };
 
@@ -28,11 +28,6 @@ impl Checks<'_> {
         }
         self.api(definition);
         self.secret(definition);
-        if definition.ingress.scope == IngressScope::App && definition.provider_app.is_none() {
-            let hint = "Describe under `provider_app` what an operator registers there.";
-            let message = "one URL for all accounts belongs to a provider app, and there is none";
-            self.note("/ingress/scope", message, Some(hint.to_owned()));
-        }
     }
 
     fn credentials(
@@ -51,7 +46,7 @@ impl Checks<'_> {
             let place = format!("{pointer}/credentials/properties/{name}");
             let message =
                 format!("a credential cannot be named `{name}`: scripts find another thing there");
-            self.note(&place, message, None);
+            self.note(&place, message, Some("Give it another name.".to_owned()));
         }
     }
 
@@ -61,7 +56,8 @@ impl Checks<'_> {
             let known = properties(auth.metadata.as_ref());
             let hint = crate::nearest::did_you_mean(name, known);
             let message = format!("`metadata` has no property `{name}`{hint}");
-            self.note(&format!("{pointer}/identified_by"), message, None);
+            let hint = "Name one of its properties, or add it there.".to_owned();
+            self.note(&format!("{pointer}/identified_by"), message, Some(hint));
         }
     }
 
@@ -70,7 +66,8 @@ impl Checks<'_> {
             (false, None) => return,
             (false, Some(_)) => {
                 let message = "only the kind `oauth2` has a flow";
-                return self.note(&format!("{pointer}/oauth2"), message, None);
+                let hint = "Write `kind: oauth2`, or remove it.".to_owned();
+                return self.note(&format!("{pointer}/oauth2"), message, Some(hint));
             }
             (true, None) => {
                 let hint = "Give `authorize_url` and `token_url` under `oauth2`.".to_owned();
@@ -80,7 +77,9 @@ impl Checks<'_> {
         };
         if auth.credentials.is_some() {
             let message = "an account linked by OAuth2 has its tokens and no other credentials";
-            self.note(&format!("{pointer}/credentials"), message, None);
+            let hint =
+                "Remove them; what else is needed of an account goes into `metadata`.".to_owned();
+            self.note(&format!("{pointer}/credentials"), message, Some(hint));
         }
         let Some(provider_app) = provider_app else {
             let hint = "Describe it under `provider_app`, with `client_id` and `client_secret`.";
@@ -92,7 +91,8 @@ impl Checks<'_> {
             if property(provider_app.credentials.as_ref(), name).is_none() {
                 let message =
                     format!("OAuth2 needs the credential `{name}`, and it is not described");
-                self.note("/provider_app", message, None);
+                let hint = "Add it to the properties of its `credentials`.".to_owned();
+                self.note("/provider_app", message, Some(hint));
             }
         }
         self.endpoints(&format!("{pointer}/oauth2"), oauth2, auth.metadata.as_ref());
@@ -142,6 +142,11 @@ impl Checks<'_> {
     }
 
     fn secret(&mut self, definition: &Definition) {
+        let secret = &definition.secret;
+        if secret.scope != SecretScope::Trigger && secret.generate.is_some() {
+            let hint = "Remove it, or set `scope` to trigger.".to_owned();
+            self.note("/secret/generate", "only a trigger's own secret is made here", Some(hint));
+        }
         let Some(field) = &definition.secret.field else { return };
         let accounts = definition.auth.iter().map(|auth| auth.credentials.as_ref());
         let app = definition.provider_app.as_ref().map(|app| app.credentials.as_ref());
@@ -158,7 +163,8 @@ impl Checks<'_> {
             let known = places.iter().flat_map(|schema| properties(*schema));
             let hint = crate::nearest::did_you_mean(field, known);
             let message = format!("no credentials have a property `{field}`{hint}");
-            self.note("/secret/field", message, None);
+            let hint = "Name one of their properties, or add it there.".to_owned();
+            self.note("/secret/field", message, Some(hint));
         }
     }
 }
