@@ -6,6 +6,7 @@
 mod accounts;
 mod apps;
 pub mod auth;
+mod consumers;
 mod credentials;
 mod description;
 mod events;
@@ -40,6 +41,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())
+        .merge(consumers::router())
         .merge(receipts::router())
         .merge(projects::router())
         .merge(jobs::router())

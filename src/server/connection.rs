@@ -33,15 +33,16 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after an accept error such as "too many open files", so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until `shutdown` completes, then waits for the requests under way.
+/// Accepts until `shutdown` completes, then cancels `stop` and waits for the requests under way.
 pub(super) async fn accept(
     listener: TcpListener,
     app: Router,
     limits: &Limits,
+    stop: CancellationToken,
     shutdown: impl Future<Output = ()>,
 ) {
     let admission = Admission::new(limits);
-    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let tracker = TaskTracker::new();
     let head = Duration::from_secs(limits.header_seconds);
     tokio::pin!(shutdown);
     loop {
