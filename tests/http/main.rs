@@ -16,6 +16,7 @@ mod isolation;
 mod keys;
 mod oauth;
 mod provider_apps;
+mod pull;
 mod receiving;
 mod registration;
 mod reload;
