@@ -146,7 +146,8 @@ fn compile(
     if depth > DEPTH {
         return Err(error(pointer, format!("filters nest at most {DEPTH} deep"), None));
     }
-    let hint = "Write a clause such as { \"path\": \"$.status\", \"equals\": \"paid\" }.";
+    let hint = "Write a clause such as { \"path\": \"$.status\", \"equals\": \"paid\" }; there are equals, \
+                not_equals, in, contains, exists, gt, gte, lt, lte and regex.";
     let Some(object) = source.as_object() else {
         return Err(error(pointer, "a filter is an object", Some(hint)));
     };

@@ -10,7 +10,9 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>)
 
 /// The candidate nearest to `name`, if one is near enough to have been meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = DISTANCE.min(name.chars().count().div_ceil(2));
+    // Of a word of two letters every other one is near.
+    let length = name.chars().count();
+    let allowed = if length < 3 { 0 } else { DISTANCE.min(length.div_ceil(2)) };
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)

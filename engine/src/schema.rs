@@ -13,6 +13,8 @@ use crate::nearest::did_you_mean;
 
 /// Largest accepted schema, as JSON text in bytes.
 const SCHEMA_BYTES: usize = 256 << 10;
+/// Known keys that are listed beside an unknown one.
+const KEYS: usize = 20;
 /// Largest compiled pattern in bytes.
 const PATTERN_BYTES: usize = 1 << 20;
 
@@ -59,7 +61,7 @@ impl Schema {
             .build(source)
             .map_err(|error| SchemaError {
                 pointer: error.instance_path().to_string(),
-                message: format!("not a valid JSON Schema: {error}"),
+                message: format!("not a valid JSON Schema: {}", of_schema(&error)),
             })?;
         Ok(Self { source: source.clone(), validator })
     }
@@ -84,13 +86,17 @@ impl Schema {
             | Kind::UnevaluatedProperties { unexpected } => {
                 let known = self.siblings(error);
                 for key in unexpected {
-                    let hint = did_you_mean(key, known.iter().map(String::as_str));
+                    let mut hint = did_you_mean(key, known.iter().map(String::as_str));
+                    if hint.is_empty() && (1..=KEYS).contains(&known.len()) {
+                        hint = format!("; known here: `{}`", known.join("`, `"));
+                    }
                     note(member(&pointer, key), format!("unknown key `{key}`{hint}"));
                 }
             }
             Kind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                note(member(&pointer, name), format!("`{name}` is missing"));
+                let about = self.about(error, &format!("/properties/{name}"));
+                note(member(&pointer, name), format!("`{name}` is missing{about}"));
             }
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
                 // The branch that fits best is the one that was meant.
@@ -99,8 +105,20 @@ impl Schema {
                     self.explain(error, violations);
                 }
             }
+            Kind::Pattern { .. } => {
+                note(pointer, sentence(error) + &self.about(error, ""));
+            }
             _ => note(pointer, sentence(error)),
         }
+    }
+
+    /// What the schema itself says of the node at `path` beside the keyword that failed.
+    fn about(&self, error: &ValidationError<'_>, path: &str) -> String {
+        let keyword = error.schema_path().to_string();
+        let schema = keyword.rsplit_once('/').map_or("", |(schema, _)| schema);
+        let about = self.source.pointer(&format!("{schema}{path}/description"));
+        let about = about.and_then(Value::as_str).unwrap_or_default();
+        if about.is_empty() { String::new() } else { format!(" ({})", about.trim_end_matches('.')) }
     }
 
     /// The keys known beside an unknown one.
@@ -135,10 +153,22 @@ fn sentence(error: &ValidationError<'_>) -> String {
             format!("`{}` is not one of {}{hint}", plain(found), names.join(", "))
         }
         Kind::Constant { expected_value } => format!("expected `{}`", plain(expected_value)),
-        Kind::Pattern { pattern } => {
-            format!("`{}` does not have the form {pattern}", plain(found))
+        Kind::Pattern { pattern } => match prefix(pattern) {
+            Some(prefix) => format!("`{}` must begin with `{prefix}`", plain(found)),
+            None => format!("`{}` does not have the form {pattern}", plain(found)),
+        },
+        Kind::Format { format } => {
+            let such_as = match format.as_str() {
+                "date" => ", such as 2026-11-24",
+                "date-time" => ", such as 2026-11-24T10:00:00Z",
+                "uri" => ", such as https://acme.example",
+                _ => "",
+            };
+            format!("`{}` is not a valid {format}{such_as}", plain(found))
         }
-        Kind::Format { format } => format!("`{}` is not a valid {format}", plain(found)),
+        Kind::Minimum { limit } => format!("{found} is too small; give {limit} at least"),
+        Kind::Maximum { limit } => format!("{found} is too large; give {limit} at most"),
+        Kind::MaxProperties { limit: 1 } => "only one of these keys may be given".to_owned(),
         Kind::MinLength { limit: 1 } => "must not be empty".to_owned(),
         Kind::MinItems { limit: 1 } => "must have at least one entry".to_owned(),
         Kind::OneOfMultipleValid { .. } => {
@@ -146,6 +176,30 @@ fn sentence(error: &ValidationError<'_>) -> String {
         }
         Kind::Not { .. } => "this combination is not allowed".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+/// The text that a pattern only wants at the beginning.
+fn prefix(pattern: &str) -> Option<&str> {
+    let prefix = pattern.strip_prefix('^')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || ":/-_".contains(c);
+    prefix.chars().all(plain).then_some(prefix)
+}
+
+/// What is wrong with a schema, which itself is checked against a schema.
+fn of_schema(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            let mut branches = context.iter().flatten();
+            let named = branches.find(|branch| matches!(branch.kind(), Kind::Enum { .. }));
+            named.map_or_else(|| error.to_string(), sentence)
+        }
+        Kind::Referencing(_) => {
+            "a `$ref` leads elsewhere; copy what it refers to into `$defs`, and \
+                                 refer to it with `#/$defs/name`"
+                .to_owned()
+        }
+        _ => sentence(error),
     }
 }
 

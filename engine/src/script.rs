@@ -100,7 +100,8 @@ impl Script {
     /// Evaluates `signature()`, whose result describes how deliveries are signed.
     pub fn signature(&self) -> Result<Value, Problem> {
         self.describe("signature", ()).map_err(|error| {
-            let problem = Problem::new(&self.file, error.message).field("signature");
+            let message = format!("`signature()` failed: {}", error.message);
+            let problem = Problem::new(&self.file, message);
             match error.line {
                 Some(line) => problem.at(line, error.column.unwrap_or(1)),
                 None => problem,

@@ -276,7 +276,7 @@ impl Visitor<'_> for NewKey<'_> {
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
         if self.0.contains_key(key) {
-            return Err(E::custom(format!("the key `{key}` comes twice")));
+            return Err(E::custom(format!("the key `{key}` comes twice; keep one of the two")));
         }
         Ok(key.to_owned())
     }

@@ -234,7 +234,8 @@ impl Checks<'_> {
         for (index, trigger) in triggers.iter().enumerate() {
             if triggers.iter().take(index).any(|earlier| earlier.name == trigger.name) {
                 let message = format!("another trigger is named `{}`", trigger.name);
-                self.note(&format!("/triggers/{index}/name"), message, None);
+                let hint = Some("Give each a name of its own.".to_owned());
+                self.note(&format!("/triggers/{index}/name"), message, hint);
             }
         }
         triggers
@@ -289,7 +290,8 @@ impl Checks<'_> {
             let known = self.folder.schemas.keys().map(String::as_str);
             let hint = crate::nearest::did_you_mean(name, known);
             let message = format!("there is no file `{name}` in this app folder{hint}");
-            self.note(&format!("{pointer}/$file"), message, None);
+            let file = Some("Put it there, or write the schema itself in its place.".to_owned());
+            self.note(&format!("{pointer}/$file"), message, file);
             return None;
         };
         serde_json::from_str(text)

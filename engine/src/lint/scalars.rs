@@ -59,10 +59,10 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
     let (mut start, mut depth) = (0, 0_usize);
     let mut quote: Option<char> = None;
     let mut cut = |from: usize, to: usize| {
-        let text = line[from..to].trim_start_matches(['-', ' ']).trim_end();
+        let text = after_dashes(&line[from..to]);
+        let at = to - text.len();
+        let text = text.trim_end();
         if !text.is_empty() && !text.contains(['"', '\'']) {
-            let at =
-                from + (line[from..to].len() - line[from..to].trim_start_matches(['-', ' ']).len());
             tokens.push((at, text));
         }
     };
@@ -72,7 +72,7 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
             (Some(_), _) => {}
-            (None, '"' | '\'') if line[start..at].trim_matches(['-', ' ']).is_empty() => {
+            (None, '"' | '\'') if after_dashes(&line[start..at]).is_empty() => {
                 quote = Some(c);
             }
             (None, '#') if before.is_none_or(char::is_whitespace) => {
@@ -83,7 +83,7 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
                 cut(start, at);
                 start = at + 1;
             }
-            (None, '[' | '{') if line[start..at].trim_matches(['-', ' ']).is_empty() => {
+            (None, '[' | '{') if after_dashes(&line[start..at]).is_empty() => {
                 depth += 1;
                 start = at + 1;
             }
@@ -97,6 +97,17 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
     }
     cut(start, line.len());
     tokens
+}
+
+/// What follows the dashes of list items.
+fn after_dashes(text: &str) -> &str {
+    let mut text = text.trim_start();
+    while let Some(rest) =
+        text.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with(' '))
+    {
+        text = rest.trim_start();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -113,6 +124,7 @@ mod tests {
         assert_eq!(ambiguous("- off # why"), ["off"]);
         assert_eq!(ambiguous("a: { b: no, c: [on, 007] }"), ["no", "on", "007"]);
         assert_eq!(ambiguous("on: push"), ["on"]);
+        assert_eq!(ambiguous("- - -05:00"), ["-05:00"]);
         assert_eq!(ambiguous("at: 12:30\nbig: 1_000"), ["12:30", "1_000"]);
     }
 

@@ -1,6 +1,6 @@
 //! Rules about the script, and about what the definition says of it.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -91,16 +91,16 @@ fn meant(name: &str) -> Option<&'static str> {
         .or_else(|| nearest(name, reference::entry_points().map(|entry| entry.name)))
 }
 
-/// URLs written out in the script, but for those in `signature()`, which names keys and issuers.
+/// URLs written out in the script, but for those that describe signatures: they name issuers, and
+/// keys whose hosts are checked elsewhere.
 fn urls(linter: &mut Linter<'_>) {
     let allowed = linter.app.allowed_hosts(&base_url(linter));
-    let signature = linter.outline.functions.iter().find(|one| one.name == "signature");
-    let signature = signature.map_or(0..0, |one| one.offset..one.end);
+    let describing = reached_from(linter, "signature");
     let mut found = Vec::new();
     for url in URL.captures_iter(&linter.code) {
         let (start, host) = (url.get(0).map_or(0, |whole| whole.start()), &url[1]);
         // A host that is put together when the script runs is not known here.
-        if url.get(2).is_some() || signature.contains(&start) {
+        if url.get(2).is_some() || describing.iter().any(|range| range.contains(&start)) {
             continue;
         }
         if !allowed.iter().any(|one| one.eq_ignore_ascii_case(host)) {
@@ -111,6 +111,25 @@ fn urls(linter: &mut Linter<'_>) {
         let message = format!("the host `{host}` is not among the `hosts` of app.yaml");
         linter.in_script(Rule::HostUnlisted, offset, message, "Add it there.");
     }
+}
+
+/// Where a function stands, and those it calls.
+fn reached_from(linter: &Linter<'_>, name: &str) -> Vec<Range<usize>> {
+    let functions = &linter.outline.functions;
+    let mut reached: Vec<Range<usize>> = Vec::new();
+    let mut open: Vec<&str> = vec![name];
+    while let Some(name) = open.pop() {
+        let Some(function) = functions.iter().find(|one| one.name == name) else { continue };
+        let range = function.offset..function.end;
+        if reached.contains(&range) {
+            continue;
+        }
+        let body = &linter.code[range.clone()];
+        let called = functions.iter().filter(|one| body.contains(&format!("{}(", one.name)));
+        open.extend(called.map(|one| one.name.as_str()));
+        reached.push(range);
+    }
+    reached
 }
 
 fn hosts(linter: &mut Linter<'_>) {

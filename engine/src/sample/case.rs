@@ -106,10 +106,9 @@ impl Case {
         self.request.bytes = match (&self.request.body, &self.request.body_file) {
             (Some(body), _) => body.clone().into_bytes(),
             (None, Some(name)) => fs::read(root.join(folder).join(name)).map_err(|error| {
-                Problem::new(
-                    format!("{folder}/{name}"),
-                    format!("the body cannot be read: {error}"),
-                )
+                let message = format!("the body cannot be read: {error}");
+                Problem::new(format!("{folder}/{name}"), message)
+                    .hint("Put the file beside the sample, or write the body under `body`.")
             })?,
             (None, None) => Vec::new(),
         };
@@ -126,23 +125,30 @@ impl Case {
         app.scheme_of(&self.trigger_name(app), &self.config)
     }
 
-    /// Runs it, and says what differed from what it expects.
-    pub(super) fn run(&self, app: &App) -> Vec<Difference> {
+    /// What is wrong with it before it is run, each with the name of its member.
+    pub(crate) fn mistakes(&self, app: &App) -> Vec<Difference> {
         let name = self.trigger_name(app);
         let Some(kind) = app.trigger(&name) else {
             let known = app.triggers().iter().filter_map(|one| one.name.split_once("__"));
             let near = did_you_mean(&self.trigger, known.map(|(_, name)| name));
-            return vec![Difference::note(
-                "trigger",
-                format!("the app does not define {name}{near}"),
-            )];
+            let message = format!("the app does not define {name}{near}");
+            return vec![Difference::note("trigger", message)];
         };
-        let violations = kind.check_config(&self.config);
-        if !violations.is_empty() {
-            let told = violations.into_iter();
-            return told
-                .map(|one| Difference::note(format!("config{}", one.pointer), one.message))
-                .collect();
+        let violations = kind.check_config(&self.config).into_iter();
+        let mut told: Vec<_> = violations
+            .map(|one| Difference::note(format!("config{}", one.pointer), one.message))
+            .collect();
+        if !self.expects_nothing() {
+            told.extend(self.agrees(&self.expect).err());
+        }
+        told
+    }
+
+    /// Runs it, and says what differed from what it expects.
+    pub(super) fn run(&self, app: &App) -> Vec<Difference> {
+        let mistakes = self.mistakes(app);
+        if !mistakes.is_empty() {
+            return mistakes;
         }
         match self.call.as_deref() {
             None => self.check_delivery(app),

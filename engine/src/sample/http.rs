@@ -67,7 +67,7 @@ impl Recorded {
         for (index, exchange) in self.exchanges.iter().enumerate().skip(progress.played) {
             let ExpectedRequest { method, url, .. } = &exchange.request;
             let at = format!("http[{index}]");
-            told.push(Difference::between(at, format!("{method} {url}"), "nobody asked"));
+            told.push(Difference::between(at, format!("{method} {url}"), "no such call"));
         }
         told
     }

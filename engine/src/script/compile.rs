@@ -121,6 +121,8 @@ fn parse_problem(error: &rhai::ParseError) -> Found {
         Some("There are no closures here: use a `for` loop, or pass a function's name as a text.")
     } else if message.contains("complexity") {
         Some("Move the innermost part into a function of its own.")
+    } else if message.starts_with("Undefined variable") {
+        Some("A function sees its parameters, its own variables and constants, and no others.")
     } else if message.contains("is disabled") {
         Some("This part of the language is not available to connectors.")
     } else {

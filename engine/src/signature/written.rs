@@ -99,7 +99,8 @@ pub(super) fn parse(source: &Value) -> Result<Vec<Description>, SchemeError> {
             return Err(SchemeError::new(key, format!("unknown field `{key}`{near}")));
         };
         if KINDS.contains(&kind) && *kinds != "*" && kinds.split(' ').all(|known| known != kind) {
-            return Err(SchemeError::new(key, format!("`{key}` says nothing about `{kind}`")));
+            let why = format!("`{key}` says nothing about `{kind}`");
+            return Err(SchemeError::new(key, why).hint("Remove it."));
         }
     }
     // Field by field, so that the one at fault can be named.

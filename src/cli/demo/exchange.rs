@@ -50,11 +50,17 @@ impl Exchange {
         })
     }
 
-    /// How well a call fits: the number of path segments that are the same.
-    pub(super) fn fit(&self, method: &str, segments: &[&str]) -> Option<usize> {
+    /// How well a call fits: the number of path segments, and then of values in its body, that are
+    /// the same. Where everything has one path, only the body tells calls apart.
+    pub(super) fn fit(
+        &self,
+        method: &str,
+        segments: &[&str],
+        request: &Value,
+    ) -> Option<(usize, usize)> {
         let same_form = self.method == method && self.segments.len() == segments.len();
         let same = self.segments.iter().zip(segments).filter(|(one, other)| one == *other).count();
-        (same_form && same > 0).then_some(same)
+        (same_form && same > 0).then(|| (same, alike(&self.request, request)))
     }
 
     /// Where a call differs from the recorded one: its values by those of the recording.
@@ -85,6 +91,20 @@ fn below(url: &str, base_url: &str) -> Vec<String> {
     };
     let (own, base) = (segments(url), segments(base_url));
     own.strip_prefix(base.as_slice()).map_or_else(|| own.clone(), <[String]>::to_vec)
+}
+
+/// The number of values that stand at the same place in both and are the same.
+fn alike(recorded: &Value, actual: &Value) -> usize {
+    match (recorded, actual) {
+        (Value::Object(recorded), Value::Object(actual)) => {
+            let both = recorded.iter().filter_map(|(name, value)| Some((value, actual.get(name)?)));
+            both.map(|(one, other)| alike(one, other)).sum()
+        }
+        (Value::Array(recorded), Value::Array(actual)) => {
+            recorded.iter().zip(actual).map(|(one, other)| alike(one, other)).sum()
+        }
+        _ => usize::from(recorded == actual),
+    }
 }
 
 /// Collects the texts that stand at the same place in both and differ.

@@ -48,7 +48,8 @@ pub(super) struct Delivery {
 pub(super) struct Account {
     /// `token`, `api_key`, …
     pub(super) kind: String,
-    /// Credentials.
+    /// Credentials; none in samples of deliveries, which need to know no more than whose they are.
+    #[serde(default = "nothing")]
     pub(super) credentials: Value,
     /// Metadata.
     #[serde(default)]
@@ -63,7 +64,7 @@ struct Sample {
     title: String,
     #[serde(default)]
     trigger: String,
-    #[serde(default = "no_config")]
+    #[serde(default = "nothing")]
     config: Value,
     secret: Option<String>,
     request: Option<SampleRequest>,
@@ -85,7 +86,7 @@ struct SampleRequest {
     body_file: Option<String>,
 }
 
-fn no_config() -> Value {
+fn nothing() -> Value {
     Value::Object(serde_json::Map::new())
 }
 

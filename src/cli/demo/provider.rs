@@ -68,7 +68,7 @@ impl Provider {
         let fitting = playbook
             .exchanges
             .iter()
-            .filter_map(|exchange| exchange.fit(method, segments).map(|fit| (fit, exchange)));
+            .filter_map(|exchange| exchange.fit(method, segments, body).map(|fit| (fit, exchange)));
         // The first of the best, in the order of the samples.
         let (_, exchange) =
             fitting.reduce(|best, next| if next.0 > best.0 { next } else { best })?;

@@ -111,7 +111,8 @@ impl Written {
     fn public_key_proof(&self, family: Family) -> Result<Proof, SchemeError> {
         let Some(written) = &self.public_key else {
             let message = format!("`{}` needs a `public_key`", self.kind);
-            return Err(SchemeError::new("public_key", message));
+            let hint = "Say where it comes from, such as #{ secret: \"hex\" }.";
+            return Err(SchemeError::new("public_key", message).hint(hint));
         };
         match written.source(Some(family))? {
             KeySource::Jwks(_) => {
