@@ -20,6 +20,7 @@ pub mod problem;
 mod projects;
 mod provider_apps;
 mod receipts;
+mod stream;
 mod task;
 mod triggers;
 
@@ -42,6 +43,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(health::router())
         .merge(events::router())
         .merge(consumers::router())
+        .merge(stream::router())
         .merge(receipts::router())
         .merge(projects::router())
         .merge(jobs::router())

@@ -64,6 +64,7 @@ fn every_route_is_described() {
         "get /v1/trigger-events/{id}",
         "delete /v1/trigger-events/{id}",
         "post /v1/trigger-events/pull",
+        "get /v1/trigger-events/stream",
         "post /v1/trigger-events/ack",
         "post /v1/trigger-events/nack",
         "post /v1/trigger-events/extend",

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::asked::{ConsumerName, check_ids, check_range, interest, place};
+use self::asked::{ConsumerName, check_ids, check_range};
+pub(super) use self::asked::{interest, place};
 use super::{
     auth::Caller,
     events::EventView,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// How often somebody who waits looks, told or not.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 const MOST_ATTEMPTS: u32 = 1000;
 
 pub(super) fn router() -> OpenApiRouter<Shared> {

@@ -149,6 +149,47 @@ impl Store {
         Ok(Pulled::Events(taken))
     }
 
+    /// The position before a place; none where it is that of an event which is not there.
+    pub async fn position(
+        &self,
+        project: &str,
+        place: &Place,
+    ) -> Result<Option<Position>, StoreError> {
+        let mut transaction = self.write().begin().await?;
+        Ok(log::find(&mut transaction, project, place, self.write().horizon()).await?)
+    }
+
+    /// A project's next events after a position, at most `limit` that fit, and how far they are.
+    pub async fn events_after(
+        &self,
+        project: &str,
+        position: Position,
+        interest: &Interest,
+        limit: u32,
+    ) -> Result<(Vec<(Position, TriggerEvent)>, Position), StoreError> {
+        let stride = if *interest == Interest::default() { limit } else { STRIDE };
+        let statement = log::after(project, position, self.read().horizon(), stride);
+        let passed: Vec<Passed> = self.read().rows(statement).await?;
+        let mut reached = passed.last().map_or(position, |last| last.place);
+        let mut fitting: Vec<Passed> =
+            passed.into_iter().filter(|event| event.fits(interest)).collect();
+        if fitting.len() > limit as usize {
+            fitting.truncate(limit as usize);
+            reached = fitting.last().map_or(position, |last| last.place);
+        }
+        if fitting.is_empty() {
+            return Ok((Vec::new(), reached));
+        }
+        let whole = events::select(project).then(" AND id IN");
+        let whole: Vec<TriggerEvent> =
+            self.read().rows(whole.list(fitting.iter().map(|event| &event.id))).await?;
+        let mut whole: HashMap<String, TriggerEvent> =
+            whole.into_iter().map(|event| (event.id.clone(), event)).collect();
+        let placed =
+            fitting.into_iter().filter_map(|one| Some((one.place, whole.remove(&one.id)?)));
+        Ok((placed.collect(), reached))
+    }
+
     /// Whether a pull may find something: cheap, and no more than a hint.
     pub async fn may_pull(&self, project: &str, consumer: &str) -> Result<bool, StoreError> {
         let statement = Statement::new(

@@ -23,6 +23,7 @@ mod reload;
 mod roles;
 mod shopify;
 mod slack;
+mod stream;
 mod support;
 mod tenancy;
 mod thin;

@@ -75,7 +75,7 @@ pub(super) fn check_ids(field: &str, prefix: &str, given: &[String]) -> Result<(
 }
 
 /// What a consumer wants to see; none where nothing is said of it.
-pub(super) fn interest(
+pub(in crate::api) fn interest(
     triggers: Option<Vec<String>>,
     types: Option<Vec<String>>,
 ) -> Result<Option<Interest>, Problem> {
@@ -107,7 +107,7 @@ pub(super) fn interest(
 }
 
 /// A place in the log.
-pub(super) fn place(field: &str, text: &str) -> Result<Place, Problem> {
+pub(in crate::api) fn place(field: &str, text: &str) -> Result<Place, Problem> {
     match text {
         "beginning" => Ok(Place::Beginning),
         "now" => Ok(Place::Now),
