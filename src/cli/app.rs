@@ -47,7 +47,7 @@ pub(super) fn run(command: Command, config: Config, output: Output) -> anyhow::R
         Command::New(arguments) => new::run(&arguments, &config.apps_dir, output)?,
         Command::Check(arguments) => check::run(&arguments, &target(&arguments.folder)?, output),
         Command::Test(arguments) => test::run(&arguments, &target(&arguments.folder)?, output),
-        Command::Record(arguments) => record::run(arguments, config, output)?,
+        Command::Record(arguments) => record::run(&arguments, config, output)?,
         Command::Reference => reference::run(output),
         Command::Schema(arguments) => schema::run(&arguments, output),
     })

@@ -1,10 +1,10 @@
 //! The receipt of one inbound request, as it is drawn up on the way through.
 
-use hearken_engine::{App, Event, Micros, Request, TriggerContext, document::Document};
-use secrecy::SecretString;
+use hearken_engine::{App, Event, Micros, Recipient, Request, TriggerContext, document::Document};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::subscriber::Subscriber;
+use super::{shared::Door, subscriber::Subscriber};
 use crate::{
     accounts::{Vault, vault::Place},
     ids,
@@ -64,15 +64,16 @@ pub(crate) fn sift(subscriber: &Subscriber, events: Vec<Event>, received_at: Mic
 impl Draft {
     /// Notes what is known of a request to a trigger on its arrival.
     pub(super) fn new(app: &App, subscriber: &Subscriber, request: &Request) -> Self {
-        let mut draft = Self::on_arrival(app, request, Some(&subscriber.context));
+        let context = &subscriber.context;
+        let mut draft = Self::on_arrival(app, request, Some(context), &context.recipient);
         draft.receipt.project_id = Some(subscriber.trigger.project_id.clone());
         draft.receipt.trigger_id = Some(subscriber.trigger.id.clone());
         draft
     }
 
     /// Notes what is known of a request to a shared URL on its arrival.
-    pub(super) fn for_door(app: &App, provider_app: &str, request: &Request) -> Self {
-        Self::on_arrival(app, request, None).of_door(provider_app)
+    pub(super) fn for_door(app: &App, door: &Door, request: &Request) -> Self {
+        Self::on_arrival(app, request, None, &door.recipient).of_door(&door.provider_app.id)
     }
 
     /// Notes at which shared URL it arrived.
@@ -81,7 +82,12 @@ impl Draft {
         self
     }
 
-    fn on_arrival(app: &App, request: &Request, trigger: Option<&TriggerContext>) -> Self {
+    fn on_arrival(
+        app: &App,
+        request: &Request,
+        trigger: Option<&TriggerContext>,
+        recipient: &Recipient,
+    ) -> Self {
         Self {
             receipt: Receipt {
                 id: ids::new(ids::RECEIPT),
@@ -90,7 +96,7 @@ impl Draft {
                 provider_app_id: None,
                 app: app.slug.clone(),
                 method: request.method.clone(),
-                headers: shown_headers(request, &app.secret_carriers(trigger)),
+                headers: shown_headers(request, &app.secret_carriers(trigger), &recipient.secrets),
                 body: None,
                 body_size: i64::try_from(request.body.len()).unwrap_or(i64::MAX),
                 outcome: String::new(),
@@ -193,9 +199,17 @@ pub(crate) fn notice_place<'a>(id: &'a str, project: &'a str) -> Place<'a> {
 }
 
 /// Header fields as pairs, reusable credentials left out.
-fn shown_headers(request: &Request, secret: &[String]) -> Value {
+///
+/// A secret may come in a field where nobody asked for it, so its text is looked for, too.
+fn shown_headers(request: &Request, carriers: &[String], secrets: &[SecretString]) -> Value {
+    let is_secret = |value: &str| {
+        let mut texts = secrets.iter().map(ExposeSecret::expose_secret);
+        texts.any(|text| !text.is_empty() && value.contains(text))
+    };
     let shown = request.headers.iter().map(|(name, value)| {
-        let hide = SECRET_HEADERS.contains(&name) || secret.iter().any(|carrier| carrier == name);
+        let hide = SECRET_HEADERS.contains(&name)
+            || carriers.iter().any(|carrier| carrier == name)
+            || is_secret(value);
         json!([name, if hide { "[redacted]" } else { value }])
     });
     Value::Array(shown.collect())

@@ -84,7 +84,7 @@ enum Refusal {
 impl Reception<'_> {
     /// Takes in a delivery.
     pub(super) async fn take(&self, request: Request) -> Response {
-        let draft = Draft::for_door(self.app, &self.door.provider_app.id, &request);
+        let draft = Draft::for_door(self.app, self.door, &request);
         if let Some(answer) = self.app.answer_unsigned(&request, &self.door.recipient) {
             return self.shake_hands(draft, answer).await;
         }

@@ -86,7 +86,7 @@ impl Call {
         let account = match &trigger.linked_account_id {
             None => None,
             Some(id) => match context.store.account(&trigger.project_id, id).await? {
-                Some(row) => Some(accounts::ready(context, &app, row).await?),
+                Some(row) => Some(Box::pin(accounts::ready(context, &app, row)).await?),
                 None => None,
             },
         };
@@ -163,7 +163,7 @@ impl Call {
             (
                 Err(LifecycleError::Provider { status: 401, message, hint, retry_after }),
                 Some(account),
-            ) => match accounts::renewed(&self.server, &self.app, account).await {
+            ) => match Box::pin(accounts::renewed(&self.server, &self.app, account)).await {
                 Ok(Some(opened)) => {
                     let account = Some(opened.account);
                     run(LifecycleContext { account, ..self.context.clone() }).await

@@ -20,7 +20,7 @@ fn the_guides_example_is_right() {
     assert_eq!(check.code, 0, "{}{}", check.out, check.err);
     let test = run(folder.path(), &["app", "test"]);
     assert_eq!(test.code, 0, "{}{}", test.out, test.err);
-    assert!(test.out.contains("6 passed, 0 failed"), "{}", test.out);
+    assert!(test.out.contains("7 passed, 0 failed"), "{}", test.out);
 }
 
 #[test]

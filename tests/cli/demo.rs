@@ -111,7 +111,7 @@ fn a_receipt_becomes_a_sample() {
         ran(&command(folder.path(), &arguments).env("HEARKEN_KEY", "demo-key").output().unwrap());
     assert_eq!(made.code, 0, "{}{}", made.out, made.err);
     let test = run(folder.path(), &["app", "test"]);
-    assert!(test.out.contains("7 passed, 0 failed"), "{}", test.out);
+    assert!(test.out.contains("8 passed, 0 failed"), "{}", test.out);
 }
 
 #[test]

@@ -167,11 +167,11 @@ fn a_change_is_noticed() {
             let _ = sender.send(line);
         }
     });
-    assert_eq!(results.recv_timeout(PATIENCE).unwrap(), "6 passed, 0 failed");
+    assert_eq!(results.recv_timeout(PATIENCE).unwrap(), "7 passed, 0 failed");
     let file = folder.path().join("apps/acme/samples/stale.yaml");
     let text = fs::read_to_string(&file).unwrap().replace("rejected: stale", "rejected: no_secret");
     fs::write(&file, text).unwrap();
-    assert_eq!(results.recv_timeout(PATIENCE).unwrap(), "5 passed, 1 failed");
+    assert_eq!(results.recv_timeout(PATIENCE).unwrap(), "6 passed, 1 failed");
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -211,7 +211,7 @@ fn a_saved_request_becomes_a_sample() {
     assert!(sample.contains("someone@example.com") && sample.contains("1795514402"), "{sample}");
     let test = run(folder.path(), &["app", "test"]);
     assert_eq!(test.code, 0, "{}", test.out);
-    assert!(test.out.contains("7 passed, 0 failed"), "{}", test.out);
+    assert!(test.out.contains("8 passed, 0 failed"), "{}", test.out);
 
     let again = run(folder.path(), &["app", "record", "request.json", "--name", "recorded"]);
     assert_eq!(again.code, 1, "nothing is overwritten");

@@ -40,6 +40,7 @@ pub(super) fn compile(folder: Folder) -> Result<App, Vec<Problem>> {
     checks.linking(&definition);
     checks.forms(&definition);
     let routes = checks.routes(&definition);
+    checks.sharing(&definition, &script);
     let triggers = checks.triggers(&std::mem::take(&mut definition.triggers));
     match scheme {
         Some(scheme) if checks.problems.is_empty() => Ok(App {
@@ -228,6 +229,18 @@ impl Checks<'_> {
             self.note(&format!("/ingress/route/{index}"), why.message, why.hint);
             Routes::default()
         })
+    }
+
+    /// Triggers can share a subscription only where they share its URL: the others would wait for
+    /// deliveries that never come.
+    fn sharing(&mut self, definition: &Definition, script: &Script) {
+        if script.has("subscription_key") && definition.ingress.scope == IngressScope::Trigger {
+            let (line, column) = self.place_of_function("subscription_key");
+            let message = "triggers cannot share a subscription where each has a URL of its own";
+            let hint = "Say `scope: app` under `ingress`, or remove the function.";
+            let problem = Problem::new(self.file(SCRIPT), message).at(line, column).hint(hint);
+            self.problems.push(problem);
+        }
     }
 
     fn triggers(&mut self, triggers: &[Trigger]) -> Vec<TriggerType> {

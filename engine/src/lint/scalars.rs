@@ -71,7 +71,8 @@ fn tokens(line: &str) -> Vec<(usize, &str)> {
         let before = line[..at].chars().next_back();
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
+            // Within quotes nothing else counts.
+            (Some(_), _) => (),
             (None, '"' | '\'') if after_dashes(&line[start..at]).is_empty() => {
                 quote = Some(c);
             }

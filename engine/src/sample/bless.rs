@@ -56,6 +56,7 @@ fn with_expectation(text: &str, expect: &Value) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 mod tests {
     use serde_json::json;
 

@@ -242,9 +242,10 @@ impl Case {
         let found = if self.call.is_some() {
             let recorded = Recorded::new(&self.http);
             let found = match self.call.as_deref() {
-                Some("expand") => expand(self, app, &recorded)
-                    .map(|found| as_expected(self, found))
-                    .unwrap_or_else(|error| outcome_of_call(Err(error))),
+                Some("expand") => expand(self, app, &recorded).map_or_else(
+                    |error| outcome_of_call(Err(error)),
+                    |found| as_expected(self, found),
+                ),
                 _ => outcome_of_call(self.call(app, &recorded)),
             };
             if let Some(difference) = recorded.differences().first() {

@@ -33,6 +33,7 @@ fn later(moment: &str, seconds: i64) -> Fallible<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 mod tests {
     use super::*;
 

@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     /// The API that makes webhooks.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// A trigger, such as TICKET_CLOSED:ticket.closed:"Ticket closed"; may be repeated.
+    /// A trigger, such as `TICKET_CLOSED:ticket.closed:"Ticket closed"`; may be repeated.
     #[arg(long = "trigger", value_name = "NAME:TYPE:TITLE", value_parser = Trigger::parse)]
     triggers: Vec<Trigger>,
     /// Users set the webhook up by hand: no API makes it.

@@ -32,7 +32,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Id of a receipt (rcp_…), or a file with the request as JSON:
-    /// { "headers": { … }, "body": "…" }, and if need be "method", "query", "received_at".
+    /// { "headers": { … }, "body": "…" }, and if need be "method", "query", `received_at`.
     source: String,
     /// The server that has the receipt; the configured one unless told.
     #[arg(long, value_name = "URL")]
@@ -57,10 +57,10 @@ pub(crate) struct Arguments {
     title: Option<String>,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config, output: Output) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Arguments, config: Config, output: Output) -> anyhow::Result<Exit> {
     wait(config, async |config| {
-        let received = Received::read(&arguments, &config).await?;
-        record(&arguments, received, &config, output)
+        let received = Received::read(arguments, &config).await?;
+        record(arguments, received, &config, output)
     })
 }
 
@@ -233,7 +233,7 @@ impl Received {
             query: pairs,
             headers: Headers::new(self.headers.iter().cloned()),
             body: self.body.clone(),
-            received_at: self.received_at,
+            received_at: self.at,
         }
     }
 }

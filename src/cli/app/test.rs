@@ -72,7 +72,9 @@ fn once(arguments: &Arguments, target: &Target, output: Output) -> Exit {
                 tally.add(&report);
                 if !output.is_json() {
                     print(&report, output);
-                    refused.iter().for_each(|problem| print_problem(target, problem, output));
+                    for problem in &refused {
+                        print_problem(target, problem, output);
+                    }
                 }
                 data.push(to_json(&report, &blessed, &refused));
             }
@@ -80,7 +82,9 @@ fn once(arguments: &Arguments, target: &Target, output: Output) -> Exit {
                 tally.failed += problems.len();
                 if !output.is_json() {
                     output.line(format!("{} {slug} does not load", output.mark(false)));
-                    problems.iter().for_each(|problem| print_problem(target, problem, output));
+                    for problem in &problems {
+                        print_problem(target, problem, output);
+                    }
                 }
                 data.push(json!({ "app": slug, "problems": problems }));
             }

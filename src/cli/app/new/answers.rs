@@ -1,7 +1,7 @@
 //! What `hearken app new` must know: taken from flags, asked for at a terminal, or guessed.
 
 use std::{
-    fmt::Display,
+    fmt::{Display, Write as _},
     io::{self, BufRead, Write},
 };
 
@@ -105,29 +105,24 @@ impl Answers {
         }
         let docs = format!("https://{slug}.example/docs/webhooks");
         let docs = https(ask(given.docs.as_ref(), "Documentation of its webhooks", &docs)?)?;
-        let scheme = given.scheme.map(|scheme| name_of(&scheme));
+        let scheme = given.scheme.map(name_of);
         let scheme = ask(scheme.as_ref(), &schemes(), "hmac")?;
         let scheme = <Scheme as ValueEnum>::from_str(&scheme, true).map_err(UsageError)?;
         let header = format!("X-{}-Signature", header_word(&title));
-        let header = match scheme.has_header() {
-            true => ask(given.header.as_ref(), "Header with the signature", &header)?,
-            false => header,
+        let header = if scheme.has_header() {
+            ask(given.header.as_ref(), "Header with the signature", &header)?
+        } else {
+            header
         };
+        let known = given.base_url.as_ref().map(|_| "y".to_owned());
         let registers = !given.manual
-            && match ask(
-                given.base_url.as_ref().map(|_| "y".to_owned()).as_ref(),
-                "Does an API make webhooks (y/n)",
-                "y",
-            )?
-            .as_str()
-            {
-                "n" | "no" => false,
-                _ => true,
-            };
+            && !["n", "no"]
+                .contains(&ask(known.as_ref(), "Does an API make webhooks (y/n)", "y")?.as_str());
         let base_url = format!("https://api.{slug}.example");
-        let base_url = match registers {
-            true => https(ask(given.base_url.as_ref(), "Address of that API", &base_url)?)?,
-            false => base_url,
+        let base_url = if registers {
+            https(ask(given.base_url.as_ref(), "Address of that API", &base_url)?)?
+        } else {
+            base_url
         };
         let mut triggers = given.triggers.clone();
         if triggers.is_empty() {
@@ -145,7 +140,7 @@ fn https(url: String) -> Result<String, UsageError> {
     if good { Ok(url) } else { Err(UsageError(format!("`{url}` is not a URL with https"))) }
 }
 
-fn name_of(scheme: &Scheme) -> String {
+fn name_of(scheme: Scheme) -> String {
     let value = scheme.to_possible_value();
     value.map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
@@ -155,7 +150,9 @@ fn schemes() -> String {
     for scheme in Scheme::value_variants() {
         let value = scheme.to_possible_value();
         let help = value.as_ref().and_then(|value| value.get_help().map(ToString::to_string));
-        question += &format!("  {:<18} {}\n", name_of(scheme), help.unwrap_or_default());
+        let help = help.unwrap_or_default();
+        // Writing to a text cannot fail.
+        let _ = writeln!(question, "  {:<18} {help}", name_of(*scheme));
     }
     question + "Scheme"
 }

@@ -67,7 +67,7 @@ pub(super) fn all(
             refuse("tampered", title, &good, &guesser, NOW, "bad_signature");
         }
         Scheme::Jwt => {
-            refuse("tampered", "Changed on the way", &changed, &signer, NOW, "wrong_claim")
+            refuse("tampered", "Changed on the way", &changed, &signer, NOW, "wrong_claim");
         }
         _ => refuse("tampered", "Changed on the way", &changed, &signer, NOW, "bad_signature"),
     }

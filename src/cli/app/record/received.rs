@@ -49,7 +49,7 @@ pub(super) struct Received {
     pub(super) query: Option<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
-    pub(super) received_at: Micros,
+    pub(super) at: Micros,
     pub(super) url: String,
 }
 
@@ -95,7 +95,7 @@ impl Received {
             (Value::Null, None) => Vec::new(),
             (json, _) => json.to_string().into_bytes(),
         };
-        let received_at = match text("received_at") {
+        let at = match text("received_at") {
             Some(time) => clock::parse_rfc3339(&time).map_err(|error| anyhow!(error))?,
             None => clock::now(),
         };
@@ -108,7 +108,7 @@ impl Received {
             query: text("query").filter(|query| !query.is_empty()),
             headers: headers(&value["headers"])?,
             body,
-            received_at,
+            at,
             url: URL.to_owned(),
         })
     }

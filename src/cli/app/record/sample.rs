@@ -55,7 +55,7 @@ impl Sample<'_> {
 
     fn text(&self, body: &str) -> String {
         let received = self.received;
-        let time = clock::rfc3339(received.received_at);
+        let time = clock::rfc3339(received.at);
         let mut text =
             "# yaml-language-server: $schema=../../../schemas/sample.schema.json\n".to_owned();
         let _ = writeln!(text, "# Recorded of a webhook received on {}.", &time[..10]);
@@ -91,7 +91,8 @@ impl Sample<'_> {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &received.headers {
             let field = headers.entry(name.to_lowercase());
-            field.and_modify(|one| *one += &format!(", {value}")).or_insert_with(|| value.clone());
+            let further = |one: &mut String| one.extend([", ", value]);
+            field.and_modify(further).or_insert_with(|| value.clone());
         }
         for (name, value) in headers {
             let _ = writeln!(text, "    {}: {}", name, json!(value));
