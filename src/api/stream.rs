@@ -68,22 +68,20 @@ async fn stream_events(
     headers: HeaderMap,
     Params(params): Params<StreamParams>,
 ) -> Result<Response, Problem> {
-    let list = |text: Option<String>| {
+    let split = |text: Option<String>| {
         text.map(|text| text.split(',').map(|item| item.trim().to_owned()).collect())
     };
-    let interest = interest(list(params.triggers), list(params.types)).map_err(in_query)?;
-    let last = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"));
-    let resume = last.map(|id| (LAST_EVENT_ID, id));
-    let position = match resume.or(params.after.as_deref().map(|id| ("after", id))) {
-        Some((field, id)) => Position::parse(id).ok_or_else(|| {
+    let interest = interest(split(params.triggers), split(params.types)).map_err(in_query)?;
+    let seen = headers.get(LAST_EVENT_ID).map(|id| (LAST_EVENT_ID, id.to_str().unwrap_or("?")));
+    let seen = seen.or(params.after.as_deref().map(|id| ("after", id)));
+    let position = if let Some((field, id)) = seen {
+        Position::parse(id).ok_or_else(|| {
             Problem::query(field, "give the `id` of an event of the stream, `pos_…`")
-        })?,
-        None => {
-            let from = params.from.map_or(Ok(Place::Now), |from| place("/from", &from));
-            let found =
-                context.store.position(&caller.project_id, &from.map_err(in_query)?).await?;
-            found.ok_or_else(|| Problem::query("from", "there is no event with this id"))?
-        }
+        })?
+    } else {
+        let from = params.from.map_or(Ok(Place::Now), |from| place("/from", &from));
+        let found = context.store.position(&caller.project_id, &from.map_err(in_query)?).await?;
+        found.ok_or_else(|| Problem::query("from", "there is no event with this id"))?
     };
     let (sender, body) = Channel::<Bytes>::new(1);
     let stream = Stream { context, caller, interest: interest.unwrap_or_default(), sender };
