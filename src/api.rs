@@ -6,6 +6,7 @@
 mod accounts;
 mod apps;
 pub mod auth;
+mod consumers;
 mod credentials;
 mod description;
 mod events;
@@ -19,6 +20,7 @@ pub mod problem;
 mod projects;
 mod provider_apps;
 mod receipts;
+mod stream;
 mod task;
 mod triggers;
 
@@ -40,6 +42,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(triggers::router())
         .merge(health::router())
         .merge(events::router())
+        .merge(consumers::router())
+        .merge(stream::router())
         .merge(receipts::router())
         .merge(projects::router())
         .merge(jobs::router())

@@ -87,6 +87,8 @@ pub struct Limits {
     pub api_per_second: u32,
     /// Seconds a provider may take to answer a registration call.
     pub provider_seconds: u64,
+    /// Seconds after which a stream of events shows that it lives.
+    pub heartbeat_seconds: u64,
 }
 
 impl Default for Limits {
@@ -99,6 +101,7 @@ impl Default for Limits {
             webhooks_per_second: 500,
             api_per_second: 100,
             provider_seconds: 15,
+            heartbeat_seconds: 15,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hearken_engine::{App, KeyRing, LiveCatalogue};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::{Renewals, Vault},
@@ -34,6 +35,8 @@ pub struct Context {
     pub jobs: crate::jobs::Jobs,
     /// Triggers as the ingress sees them, cached.
     pub subscribers: crate::ingress::Subscribers,
+    /// Cancelled once the server takes no more requests: whoever waits for events waits no longer.
+    pub closing: CancellationToken,
 }
 
 impl Context {

@@ -21,6 +21,11 @@ pub const PROVIDER_APP: &str = "pap";
 /// Notices that are still to be expanded.
 pub const NOTICE: &str = "ntc";
 
+/// Consumers of events.
+pub const CONSUMER: &str = "csm";
+/// Events handed out to a consumer.
+pub const DELIVERY: &str = "dlv";
+
 /// Characters after the underscore: 128 bits in base 32.
 const LENGTH: usize = 26;
 

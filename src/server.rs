@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use hearken_engine::{KeyRing, LiveCatalogue, reload::Reload};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -55,7 +56,8 @@ pub async fn serve(
     jobs::start(&context);
     announce(&context, &keys);
     let app = routes::all(context.clone(), metrics);
-    connection::accept(listener, app, &context.config.limits, shutdown).await;
+    let closing = context.closing.clone();
+    connection::accept(listener, app, &context.config.limits, closing, shutdown).await;
     info!("every request is answered; ending the jobs and closing the database");
     context.jobs.stop().await;
     context.store.close().await;
@@ -86,6 +88,7 @@ async fn open(config: Config, keys: &Keys) -> anyhow::Result<Shared> {
         keys,
         jobs,
         subscribers,
+        closing: CancellationToken::new(),
     }))
 }
 

@@ -5,6 +5,7 @@
 //! the few that do not are for the ingress, for upkeep and for start-up, and say so.
 
 mod accounts;
+mod consumers;
 mod dialect;
 mod error;
 mod events;
@@ -12,6 +13,7 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod leases;
+mod log;
 mod migrations;
 pub mod model;
 mod notices;
@@ -28,12 +30,16 @@ mod upkeep;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 pub use self::{
     accounts::{AccountPatch, Lifetime},
+    consumers::{Consumer, DeadLetter, Pull, Pulled, Taken},
     error::StoreError,
     events::EventFilter,
     idempotency::Begun,
     jobs::JobRun,
+    log::{Interest, Place, Position},
     notices::{Backlog, Expansion},
     plans::Plan,
     provider_apps::ProviderAppPatch,
@@ -59,6 +65,7 @@ struct Inner {
     read: Pool,
     write: Pool,
     writer: Writer,
+    news: watch::Sender<()>,
 }
 
 impl Store {
@@ -69,8 +76,9 @@ impl Store {
     /// When the database cannot be reached, is too old, or refuses a migration.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let (read, write) = dialect::connect(url).await?;
-        let writer = Writer::start(write.clone());
-        Ok(Self { inner: Arc::new(Inner { read, write, writer }) })
+        let news = watch::Sender::new(());
+        let writer = Writer::start(write.clone(), news.clone());
+        Ok(Self { inner: Arc::new(Inner { read, write, writer, news }) })
     }
 
     /// Commits what was handed over, then closes every connection. Later calls fail.
@@ -85,6 +93,12 @@ impl Store {
         self.inner.writer.check()?;
         self.read().rows::<(i64,)>(Statement::new("SELECT CAST(1 AS BIGINT)")).await?;
         Ok(())
+    }
+
+    /// Tells when events may have been stored through this handle. Only a hint: another replica's
+    /// are not told, and on PostgreSQL those told may take a moment to be read.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.inner.news.subscribe()
     }
 
     fn read(&self) -> &Pool {

@@ -2,14 +2,17 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     future::Future,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, body::Body};
+use http_body_util::BodyExt as _;
 use hyper::{
+    body::Body as _,
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -33,15 +36,16 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after an accept error such as "too many open files", so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until `shutdown` completes, then waits for the requests under way.
+/// Accepts until `shutdown` completes, then cancels `stop` and waits for the requests under way.
 pub(super) async fn accept(
     listener: TcpListener,
     app: Router,
     limits: &Limits,
+    stop: CancellationToken,
     shutdown: impl Future<Output = ()>,
 ) {
     let admission = Admission::new(limits);
-    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let tracker = TaskTracker::new();
     let head = Duration::from_secs(limits.header_seconds);
     tokio::pin!(shutdown);
     loop {
@@ -95,11 +99,19 @@ async fn serve(stream: TcpStream, app: Router, head: Duration, stop: Cancellatio
     let app = TowerToHyperService::new(app);
     let service = service_fn(move |request| {
         progress.begin();
-        let (answer, progress) = (app.call(request), progress.clone());
+        let (answer, serving) = (app.call(request), Serving(progress.clone()));
         async move {
-            let answer = answer.await;
-            progress.end();
-            answer
+            let answer = answer.await?;
+            if answer.body().size_hint().exact().is_some() {
+                return Ok::<_, Infallible>(answer);
+            }
+            // A stream: it goes on being served for as long as it lives.
+            Ok(answer.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _ = &serving;
+                    frame
+                }))
+            }))
         }
     });
     let connection = http1::Builder::new()
@@ -117,6 +129,15 @@ async fn serve(stream: TcpStream, app: Router, head: Duration, stop: Cancellatio
     };
     if let Err(error) = ended {
         debug!(%error, "connection ended");
+    }
+}
+
+/// A request being served; it no longer is when this is dropped.
+struct Serving(Arc<Progress>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

@@ -116,6 +116,34 @@ impl Pool {
             Self::Postgres(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
         }
     }
+
+    /// The first number of a transaction whose events may not be visible yet, or may have one
+    /// beside it that is not. SQLite has one writer, which numbers as it commits.
+    pub(super) fn horizon(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "(SELECT last + 1 FROM event_log)",
+            Self::Postgres(_) => {
+                "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)"
+            }
+        }
+    }
+
+    /// How a `SELECT` ends that keeps others from the rows it reads. SQLite locks everything as a
+    /// transaction begins.
+    pub(super) fn for_update(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// The same, leaving out rows that others are at.
+    pub(super) fn for_update_free(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
 }
 
 impl Transaction {
@@ -133,6 +161,16 @@ impl Transaction {
         Ok(with_transaction!(self, |transaction| {
             prepare!(query, statement).execute(&mut **transaction).await?.rows_affected()
         }))
+    }
+
+    /// Takes a number for the events of this transaction, where the database does not number them
+    /// itself. A transaction that is rolled back gives it back.
+    pub(super) async fn number(&mut self) -> Result<Option<i64>, sqlx::Error> {
+        if matches!(self, Self::Postgres(_)) {
+            return Ok(None);
+        }
+        let statement = Statement::new("UPDATE event_log SET last = last + 1 RETURNING last");
+        Ok(self.rows(statement).await?.pop().map(|(number,)| number))
     }
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {

@@ -4,7 +4,7 @@ use hearken_engine::Micros;
 
 use super::{Page, Statement, Store, StoreError, model::TriggerEvent};
 
-const COLUMNS: &str = "id, project_id, trigger_id, app, event_type, external_event_id, data, \
+pub(super) const COLUMNS: &str = "id, project_id, trigger_id, app, event_type, external_event_id, data, \
     status, error, receipt_id, definition_version, occurred_at, received_at, processed_at, \
     delivered_at, expires_at";
 
@@ -67,7 +67,7 @@ pub(super) fn list(project: &str, filter: &EventFilter, page: &Page) -> Statemen
         .page(page)
 }
 
-fn select(project: &str) -> Statement {
+pub(super) fn select(project: &str) -> Statement {
     let statement = Statement::new("SELECT ").then(COLUMNS);
     statement.then(" FROM events WHERE project_id = $1").bind(project)
 }

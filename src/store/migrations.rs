@@ -21,7 +21,7 @@ macro_rules! steps {
             )
         ),+])
     };
-    ($folder:literal) => { steps!($folder: 1 "0001_initial", 2 "0002_provider_apps") };
+    ($folder:literal) => { steps!($folder: 1 "0001_initial", 2 "0002_provider_apps", 3 "0003_consumers") };
 }
 
 pub(super) fn sqlite() -> Migrator {

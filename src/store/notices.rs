@@ -149,7 +149,10 @@ impl Store {
                 Err(error) if Failure::of(&error) == Failure::Collision && tries < ATTEMPTS => {
                     tries += 1;
                 }
-                outcome => return Ok(outcome?),
+                outcome => {
+                    self.inner.news.send_replace(());
+                    return Ok(outcome?);
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! How the database would run the statements that must stay fast when tables are large.
 
 use super::{
-    EventFilter, Page, ReceiptFilter, Statement, Store, StoreError, TriggerFilter, events, notices,
-    receipts, record::select_owners, stats, triggers, upkeep,
+    EventFilter, Page, Position, ReceiptFilter, Statement, Store, StoreError, TriggerFilter,
+    consumers, events, log, notices, receipts, record::select_owners, stats, triggers, upkeep,
 };
 
 /// The database's plan for one statement.
@@ -67,6 +67,9 @@ fn statements() -> Vec<(&'static str, Statement)> {
             "receipts at a shared URL",
             receipts::list_at_door("p1", &ReceiptFilter::default(), &page),
         ),
+        ("events after a position", log::after("p1", Position::new(20_000, 1), "30000", 500)),
+        ("items of a consumer", consumers::due_items("cp1", 1, 10)),
+        ("dead letters of a consumer", consumers::dead_letters("p1", "cp1", &page)),
         ("triggers behind a shared URL", triggers::behind("p1", "a1")),
         ("triggers that share a subscription", triggers::sharing("p1", "k1")),
         ("events already there", select_owners(&[("t1", "e1"), ("t2", "e2")])),

@@ -6,7 +6,7 @@ mod batch;
 use std::time::Duration;
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -113,10 +113,11 @@ impl Store {
 }
 
 impl Writer {
-    pub(super) fn start(pool: Pool) -> Self {
+    /// `news` is told whenever events were stored.
+    pub(super) fn start(pool: Pool, news: watch::Sender<()>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (stop, task) = (CancellationToken::new(), TaskTracker::new());
-        task.spawn(run(pool, queue, stop.clone()));
+        task.spawn(run(pool, queue, stop.clone(), news));
         task.close();
         Self { jobs, stop, task }
     }
@@ -137,7 +138,12 @@ impl Writer {
 
 /// The writer task. After a failure of the disk it ends, and with it the taking of requests: what
 /// such a disk acknowledges later cannot be trusted.
-async fn run(pool: Pool, mut queue: mpsc::Receiver<Job>, stop: CancellationToken) {
+async fn run(
+    pool: Pool,
+    mut queue: mpsc::Receiver<Job>,
+    stop: CancellationToken,
+    news: watch::Sender<()>,
+) {
     loop {
         let first = tokio::select! {
             biased;
@@ -148,7 +154,9 @@ async fn run(pool: Pool, mut queue: mpsc::Receiver<Job>, stop: CancellationToken
             job = queue.recv() => job,
         };
         let Some(first) = first else { return };
-        if commit(&pool, take(first, &mut queue)).await == Some(Failure::Disk) {
+        let failure = commit(&pool, take(first, &mut queue)).await;
+        news.send_replace(());
+        if failure == Some(Failure::Disk) {
             error!("the disk failed under the database: nothing is stored until a restart");
             return;
         }

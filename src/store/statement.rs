@@ -96,9 +96,9 @@ impl Statement {
     }
 
     /// Appends tuples of values, separated by commas.
-    pub(super) fn tuples<const N: usize>(
+    pub(super) fn tuples<T: IntoIterator<Item = Bind>>(
         mut self,
-        tuples: impl IntoIterator<Item = [Bind; N]>,
+        tuples: impl IntoIterator<Item = T>,
     ) -> Self {
         for (index, tuple) in tuples.into_iter().enumerate() {
             self.sql.push_str(if index == 0 { " (" } else { ", (" });
@@ -111,6 +111,11 @@ impl Statement {
             self.sql.push(')');
         }
         self
+    }
+
+    /// Appends a list of values in brackets.
+    pub(super) fn list<'a>(self, values: impl IntoIterator<Item = &'a String>) -> Self {
+        self.tuples([values.into_iter().map(Bind::from).collect::<Vec<_>>()])
     }
 
     fn push_bind(&mut self, bind: Bind) {

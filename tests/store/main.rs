@@ -5,6 +5,7 @@
 mod support;
 
 mod accounts;
+mod consumers;
 mod duplicates;
 mod events;
 mod fixture;
@@ -63,6 +64,10 @@ both! {
     notices: a_notice_waits_until_it_is_answered, a_lost_lease_commits_nothing,
         a_cursor_moves_from_where_it_stands, what_failed_waits_as_a_whole,
         quiet_triggers_are_looked_at_once, renewals_are_due_and_noted;
+    consumers: racing_pullers_share_every_event_once, what_is_given_back_comes_again,
+        an_expired_lease_is_handed_on, a_consumer_seeks_back_and_forward,
+        every_consumer_sees_everything_it_wants, what_fails_too_often_is_put_aside,
+        events_come_in_the_order_they_came, what_retention_took_is_passed_over;
     plans: large_tables_are_not_scanned;
     leases: one_holds_at_a_time, many_race_for_one, an_ended_lease_is_taken_over,
         a_fence_never_returns;

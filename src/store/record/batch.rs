@@ -121,7 +121,7 @@ pub(super) async fn commit(pool: &Pool, entries: &[&Entry]) -> Result<Vec<Record
     Ok(recorded)
 }
 
-/// Stores all entries within a transaction.
+/// Stores all entries within a transaction, which must not do so twice: events are numbered in it.
 pub(in crate::store) async fn write(
     transaction: &mut Transaction,
     entries: &[&Entry],
@@ -141,30 +141,40 @@ async fn insert_events(
 ) -> Result<Owners, sqlx::Error> {
     // The first of a key wins, within the batch as well as against the database.
     let mut firsts = BTreeMap::new();
+    let mut position = 0;
     for entry in entries {
         for (key, event) in entry.keyed() {
-            firsts.entry(key).or_insert((&entry.receipt, event));
+            position += 1;
+            firsts.entry(key).or_insert((position, &entry.receipt, event));
         }
     }
     let firsts: Vec<_> = firsts.into_iter().collect();
     let mut owners = Owners::new();
+    if firsts.is_empty() {
+        return Ok(owners);
+    }
+    let number = transaction.number().await?;
     for chunk in firsts.chunks(ROWS) {
         let statement = Statement::new(
             "INSERT INTO events (id, project_id, trigger_id, app, event_type, external_event_id, \
                  data, status, receipt_id, definition_version, occurred_at, received_at, \
-                 expires_at) VALUES",
+                 expires_at, position",
         )
-        .tuples(chunk.iter().map(|(_, (receipt, (event, data)))| event_row(receipt, event, data)))
+        .then(if number.is_some() { ", txid) VALUES" } else { ") VALUES" })
+        .tuples(chunk.iter().map(|(_, (position, receipt, (event, data)))| {
+            let row = event_row(receipt, event, data, *position);
+            row.into_iter().chain(number.map(Bind::from))
+        }))
         .then(" ON CONFLICT (trigger_id, external_event_id) DO NOTHING RETURNING id");
         let inserted: HashSet<String> =
             transaction.rows(statement).await?.into_iter().map(|(id,)| id).collect();
         let known: Vec<Key<'_>> = chunk
             .iter()
-            .filter(|(_, (_, (event, _)))| !inserted.contains(&event.id))
+            .filter(|(_, (_, _, (event, _)))| !inserted.contains(&event.id))
             .map(|(key, _)| *key)
             .collect();
-        let new = chunk.iter().filter(|(_, (_, (event, _)))| inserted.contains(&event.id));
-        owners.extend(new.map(|((t, e), (_, (event, _)))| {
+        let new = chunk.iter().filter(|(_, (_, _, (event, _)))| inserted.contains(&event.id));
+        owners.extend(new.map(|((t, e), (_, _, (event, _)))| {
             (((*t).to_owned(), (*e).to_owned()), event.id.clone())
         }));
         find_owners(transaction, &known, &mut owners).await?;
@@ -191,7 +201,7 @@ async fn find_owners(
 }
 
 pub(in crate::store) fn select_owners(keys: &[Key<'_>]) -> Statement {
-    let tuples = keys.iter().map(|(trigger, external)| [(*trigger).into(), (*external).into()]);
+    let tuples = keys.iter().map(|(trigger, external)| [Bind::from(*trigger), (*external).into()]);
     Statement::new(
         "SELECT trigger_id, external_event_id, id FROM events
          WHERE (trigger_id, external_event_id) IN (VALUES",
@@ -200,7 +210,8 @@ pub(in crate::store) fn select_owners(keys: &[Key<'_>]) -> Statement {
     .then(")")
 }
 
-fn event_row(receipt: &Receipt, event: &NewEvent, data: &str) -> [Bind; 13] {
+/// The position is that within the transaction, in the order in which events came.
+fn event_row(receipt: &Receipt, event: &NewEvent, data: &str, position: i64) -> [Bind; 14] {
     [
         (&event.id).into(),
         receipt.project_id.as_deref().unwrap_or_default().into(),
@@ -215,6 +226,7 @@ fn event_row(receipt: &Receipt, event: &NewEvent, data: &str) -> [Bind; 13] {
         event.occurred_at.into(),
         receipt.received_at.into(),
         event.expires_at.into(),
+        position.into(),
     ]
 }
 
