@@ -22,10 +22,13 @@ pub(crate) struct Renewed {
     anew: bool,
 }
 
-/// When a subscription is to be renewed: when the script says, or at half its lifetime.
+/// When a subscription is to be renewed: when the script says, or at half its lifetime; the script
+/// may ask for it oftener.
 pub(super) fn due(registration: &Registration, now: Micros) -> Option<Micros> {
     let half = |expires_at: Micros| now + (expires_at - now).max(0) / 2;
-    registration.renew_at.or_else(|| registration.expires_at.map(half))
+    let wanted = registration.renew_after.map(|seconds| now + i64::from(seconds) * 1_000_000);
+    let soonest = [wanted, registration.expires_at.map(half)].into_iter().flatten().min();
+    registration.renew_at.or(soonest)
 }
 
 /// Renews a trigger's subscription at the provider; nothing is stored. Where there is no `renew`,

@@ -86,6 +86,7 @@ fn registration(made: &crate::Registration) -> Value {
         "external_id": made.external_id,
         "expires_at": made.expires_at,
         "renew_at": made.renew_at,
+        "renew_after": made.renew_after,
         "cursor": made.cursor,
         "state": made.state,
         "has_secret": made.secret.is_some(),

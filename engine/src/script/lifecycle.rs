@@ -81,6 +81,8 @@ pub struct Registration {
     pub expires_at: Option<Micros>,
     /// When to renew it; at half its lifetime where the script does not say.
     pub renew_at: Option<Micros>,
+    /// Or after how many seconds, where the provider asks for it oftener than at half the lifetime.
+    pub renew_after: Option<u32>,
     /// From where on the provider's history is to be read.
     pub cursor: Option<Value>,
     /// What to keep for later calls.
@@ -309,13 +311,15 @@ fn describe_credentials(
 /// What `register` and `renew` return; nothing at all counts as a subscription without an id.
 pub(super) fn registration(what: &str, value: Dynamic) -> Result<Registration, String> {
     let value = if value.is_unit() { Dynamic::from(Map::new()) } else { value };
-    let keys = ["external_id", "secret", "expires_at", "renew_at", "state", "cursor"];
+    let keys =
+        ["external_id", "secret", "expires_at", "renew_at", "renew_after", "state", "cursor"];
     let mut record = Record::new(what, value, &keys)?;
     Ok(Registration {
         external_id: record.text("external_id")?,
         secret: record.secret("secret")?,
         expires_at: record.moment("expires_at")?,
         renew_at: record.moment("renew_at")?,
+        renew_after: record.seconds("renew_after")?,
         cursor: Some(record.json("cursor", &mut Output::default())?)
             .filter(|cursor| !cursor.is_null()),
         state: record.json("state", &mut Output::default())?,

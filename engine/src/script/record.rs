@@ -89,6 +89,14 @@ impl Record {
         }
     }
 
+    /// A whole number of seconds, at least one.
+    pub(super) fn seconds(&mut self, key: &str) -> Result<Option<u32>, String> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+        let wrong = || format!("`{key}` of {} must be a whole number of seconds", self.what);
+        seconds.map(Some).ok_or_else(wrong)
+    }
+
     /// A point in time.
     pub(super) fn moment(&mut self, key: &str) -> Result<Option<Micros>, String> {
         let Some(value) = self.take(key) else {

@@ -51,7 +51,7 @@ const ABOUT: [(&str, &str); 11] = [
     ),
     (
         "register",
-        "Makes a subscription at the provider; returns `#{ external_id, secret, expires_at, renew_at, cursor, state }`, all of them optional. Without it users set it up by hand.",
+        "Makes a subscription at the provider; returns `#{ external_id, secret, expires_at, renew_at, renew_after, cursor, state }`, all of them optional. Without it users set it up by hand.",
     ),
     (
         "unregister",
