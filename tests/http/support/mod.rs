@@ -32,15 +32,16 @@ macro_rules! on_both_databases {
 }
 pub(crate) use on_both_databases;
 
-/// Asks again until `ready` answers with something, for at most ten seconds.
+/// Asks again until `ready` answers with something, for at most a minute: machines
+/// may be slow.
 pub(crate) async fn eventually<T>(what: &str, mut ready: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..400 {
+    for _ in 0..2400 {
         if let Some(value) = ready().await {
             return value;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    panic!("{what}: did not happen within ten seconds");
+    panic!("{what}: did not happen within a minute");
 }
 
 /// The signature header of a GitHub delivery, made by an HMAC implementation that the server
