@@ -224,6 +224,25 @@ fn a_saved_request_becomes_a_sample() {
 }
 
 #[test]
+fn what_a_trigger_says_of_its_signature_counts() {
+    let folder = guide();
+    let script = folder.path().join("apps/acme/connector.rhai");
+    let own = "fn signature_of(trigger) {\n    #{ kind: \"token\", header: \"X-Own-Token\" }\n}\n";
+    let text = fs::read_to_string(&script).unwrap();
+    let (_, rest) = text.split_once("fn events").unwrap();
+    fs::write(&script, format!("{own}\nfn events{rest}")).unwrap();
+    let mut saved = request();
+    saved["headers"] = json!({ "Content-Type": "application/json", "X-Own-Token": "the real one" });
+    fs::write(folder.path().join("request.json"), saved.to_string()).unwrap();
+    let made = run(folder.path(), &["app", "record", "request.json", "--name", "own"]);
+    assert_eq!(made.code, 0, "{}{}", made.out, made.err);
+    let sample = fs::read_to_string(folder.path().join("apps/acme/samples/own.yaml")).unwrap();
+    assert!(!sample.contains("the real one") && sample.contains("x-own-token"), "{sample}");
+    let test = run(folder.path(), &["app", "test", "--only", "own"]);
+    assert_eq!(test.code, 0, "{}", test.out);
+}
+
+#[test]
 fn a_long_body_stands_beside_the_sample() {
     let folder = guide();
     let mut saved = request();

@@ -95,7 +95,8 @@ fn meant(name: &str) -> Option<&'static str> {
 /// keys whose hosts are checked elsewhere.
 fn urls(linter: &mut Linter<'_>) {
     let allowed = linter.app.allowed_hosts(&base_url(linter));
-    let describing = reached_from(linter, "signature");
+    let mut describing = reached_from(linter, "signature");
+    describing.extend(reached_from(linter, "signature_of"));
     let mut found = Vec::new();
     for url in URL.captures_iter(&linter.code) {
         let (start, host) = (url.get(0).map_or(0, |whole| whole.start()), &url[1]);

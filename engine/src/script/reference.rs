@@ -239,7 +239,8 @@ pub fn language_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
         let first = parameters.split(", ").next().and_then(|first| first.split_once(": "));
         let kind = first.map_or("", |(_, kind)| kind.trim_start_matches("&mut "));
         let Some((_, title)) = kinds.iter().find(|(known, _)| *known == kind) else { continue };
-        if !word || HIDDEN.contains(&name) || name.starts_with("set$") {
+        // The engine's own, whose parameters have no names, are among the host functions.
+        if !word || rest.starts_with("_: ") || HIDDEN.contains(&name) || name.starts_with("set$") {
             continue;
         }
         let shown = match name.strip_prefix("get$") {
@@ -251,23 +252,9 @@ pub fn language_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
     functions
 }
 
-/// Functions that are replaced by a refusal, or described among the host functions.
-const HIDDEN: [&str; 14] = [
-    "sleep",
-    "exit",
-    "to_blob",
-    "skip",
-    "provider_error",
-    "url_encode",
-    "basic_auth",
-    "parse_json",
-    "to_json",
-    "print",
-    "debug",
-    "get$tag",
-    "set_tag",
-    "to_debug",
-];
+/// Functions of no use to scripts, or replaced by a refusal.
+const HIDDEN: [&str; 7] =
+    ["sleep", "exit", "to_blob", "get_fn_metadata_list", "get$tag", "set_tag", "to_debug"];
 
 #[cfg(test)]
 mod tests {

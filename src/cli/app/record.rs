@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use hearken_engine::{
-    App, Headers, KeyRing, Outcome, Problem, Recipient, Request, TriggerContext, nearest,
+    App, Headers, KeyRing, Outcome, Problem, Recipient, Request, Scheme, TriggerContext, nearest,
     sample::bless,
 };
 use rand::Rng as _;
@@ -76,13 +76,11 @@ fn record(
     let slug = target.slugs.first().cloned().unwrap_or(slug);
     let app = App::load(&target.root, &slug).map_err(|problems| told(&problems))?;
     received.body = redact::body(received.body, &arguments.redact)?;
-    received.drop_credentials(&app);
-    let secret = sign_anew(&app, &mut received)?;
-    let (trigger, case) = trigger_of(&app, arguments, &received, secret.as_ref())?;
+    let Recording { trigger, received, secret, case } = recording(&app, arguments, &received)?;
     let sample = Sample {
         case,
         title: arguments.title.as_deref(),
-        trigger: &trigger,
+        trigger: trigger.split_once("__").map_or(&trigger, |(_, short)| short),
         secret: secret.as_ref(),
         received: &received,
         redacted: &arguments.redact,
@@ -100,75 +98,74 @@ fn told(problems: &[Problem]) -> anyhow::Error {
     anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
-/// Signs the request with a new secret, which is returned; nothing where the app verifies nothing.
-fn sign_anew(app: &App, received: &mut Received) -> anyhow::Result<Option<SecretString>> {
-    if !app.scheme().is_signed() {
-        return Ok(None);
+/// The request as it goes into a sample of one trigger.
+struct Recording {
+    /// Full name of the trigger.
+    trigger: String,
+    received: Received,
+    /// What signs it now; nothing where nothing is verified.
+    secret: Option<SecretString>,
+    /// The kind of sample it makes.
+    case: &'static str,
+}
+
+/// The request for the trigger that is named, or else for the only one that takes it.
+fn recording(app: &App, arguments: &Arguments, received: &Received) -> anyhow::Result<Recording> {
+    let names = || app.triggers().iter().map(|one| one.name.as_str());
+    if let Some(wanted) = arguments.trigger.as_ref().or(received.trigger.as_ref()) {
+        let short = |name: &'_ str| name.split_once("__").map(|(_, short)| short.to_owned());
+        let is_meant = |name: &&str| name == wanted || short(name).as_ref() == Some(wanted);
+        let name = names().find(is_meant).ok_or_else(|| {
+            let shorts: Vec<String> = names().filter_map(short).collect();
+            let near = nearest(wanted, names().chain(shorts.iter().map(String::as_str)));
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            UsageError(format!("the app has no trigger {wanted}{near}"))
+        })?;
+        return for_trigger(app, received, name);
     }
+    let mut taken = Vec::new();
+    for name in names() {
+        taken.push(for_trigger(app, received, name)?);
+    }
+    taken.retain(|one| one.case != "ignored");
+    let several: Vec<&str> = taken.iter().map(|one| one.trigger.as_str()).collect();
+    if several.len() > 1 {
+        let several = several.join(", ");
+        return Err(UsageError(format!("say with --trigger for which it is: {several}")).into());
+    }
+    taken.pop().ok_or_else(|| {
+        let why =
+            "no trigger is about this request; say with --trigger for which one it is ignored";
+        UsageError(why.to_owned()).into()
+    })
+}
+
+/// Takes out what is nobody's business, and signs the request as this trigger's are signed.
+fn for_trigger(app: &App, received: &Received, name: &str) -> anyhow::Result<Recording> {
+    let mut received = received.clone();
+    let scheme = app
+        .scheme_of(name, &received.config)
+        .with_context(|| format!("{name} does not say how it is signed"))?;
+    received.drop_credentials(&scheme);
+    let secret = if scheme.is_signed() { Some(sign_anew(&scheme, &mut received)?) } else { None };
+    let case = case(app, &received, name, secret.as_ref())?;
+    Ok(Recording { trigger: name.to_owned(), received, secret, case })
+}
+
+/// Signs the request with a new secret, which is returned.
+fn sign_anew(scheme: &Scheme, received: &mut Received) -> anyhow::Result<SecretString> {
     let mut bytes = [0_u8; 24];
     rand::rng().fill_bytes(&mut bytes);
     // Hexadecimal of this length is text, and the form of keys in hex and in base64 as well.
     let secret = SecretString::from(data_encoding::HEXLOWER.encode(&bytes));
-    let fields = app
-        .scheme()
+    let fields = scheme
         .sign(&received.request(), &secret)
         .context("deliveries of this app cannot be signed here; write the sample by hand")?;
     for (name, _) in &fields {
         received.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
     }
     received.headers.extend(fields);
-    Ok(Some(secret))
-}
-
-/// The trigger the request is for, without the app's prefix, and the kind of sample it makes.
-fn trigger_of(
-    app: &App,
-    arguments: &Arguments,
-    received: &Received,
-    secret: Option<&SecretString>,
-) -> anyhow::Result<(String, &'static str)> {
-    let names = || app.triggers().iter().map(|one| one.name.as_str());
-    let full = |name: &str| {
-        let wanted = |one: &&str| {
-            *one == name || one.split_once("__").is_some_and(|(_, short)| short == name)
-        };
-        names().find(wanted).map(str::to_owned)
-    };
-    let wanted = arguments.trigger.as_ref().or(received.trigger.as_ref());
-    if let Some(wanted) = wanted {
-        let name = full(wanted).ok_or_else(|| {
-            let near = nearest(
-                wanted,
-                names().chain(names().filter_map(|name| Some(name.split_once("__")?.1))),
-            );
-            let near = near.map(|near| format!("; did you mean {near}?"));
-            UsageError(format!("the app has no trigger {wanted}{}", near.unwrap_or_default()))
-        })?;
-        let case = case(app, received, &name, secret)?;
-        return Ok((short(&name), case));
-    }
-    let mut found = Vec::new();
-    for name in names() {
-        if case(app, received, name, secret)? != "ignored" {
-            found.push(name.to_owned());
-        }
-    }
-    match found.as_slice() {
-        [name] => Ok((short(name), case(app, received, name, secret)?)),
-        [] => Err(UsageError(
-            "no trigger is about this request; say with --trigger for which one it is ignored"
-                .to_owned(),
-        )
-        .into()),
-        several => {
-            let several = several.join(", ");
-            Err(UsageError(format!("say with --trigger for which it is: {several}")).into())
-        }
-    }
-}
-
-fn short(name: &str) -> String {
-    name.split_once("__").map_or(name, |(_, short)| short).to_owned()
+    Ok(secret)
 }
 
 /// What kind of sample the request makes for a trigger.

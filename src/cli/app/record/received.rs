@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use data_encoding::BASE64;
-use hearken_engine::{App, HttpRequest, Micros};
+use hearken_engine::{HttpRequest, Micros, Scheme};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ const CREDENTIALS: [&str; 5] =
     ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
 
 /// A request that was received.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Received {
     pub(super) app: Option<String>,
     pub(super) trigger: Option<String>,
@@ -114,8 +114,8 @@ impl Received {
     }
 
     /// Takes out what is nobody's business: credentials, and what was added on the way.
-    pub(super) fn drop_credentials(&mut self, app: &App) {
-        let carriers = app.scheme().secret_carriers();
+    pub(super) fn drop_credentials(&mut self, scheme: &Scheme) {
+        let carriers = scheme.secret_carriers();
         self.headers.retain(|(name, value)| {
             let name = name.to_ascii_lowercase();
             let known =
