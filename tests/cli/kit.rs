@@ -238,8 +238,8 @@ fn what_a_trigger_says_of_its_signature_counts() {
     assert_eq!(made.code, 0, "{}{}", made.out, made.err);
     let sample = fs::read_to_string(folder.path().join("apps/acme/samples/own.yaml")).unwrap();
     assert!(!sample.contains("the real one") && sample.contains("x-own-token"), "{sample}");
-    let test = run(folder.path(), &["app", "test", "--only", "own"]);
-    assert_eq!(test.code, 0, "{}", test.out);
+    let outcome = run(folder.path(), &["app", "test", "--only", "own"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.out);
 }
 
 #[test]

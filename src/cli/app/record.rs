@@ -116,8 +116,9 @@ fn recording(app: &App, arguments: &Arguments, received: &Received) -> anyhow::R
         let short = |name: &'_ str| name.split_once("__").map(|(_, short)| short.to_owned());
         let is_meant = |name: &&str| name == wanted || short(name).as_ref() == Some(wanted);
         let name = names().find(is_meant).ok_or_else(|| {
-            let shorts: Vec<String> = names().filter_map(short).collect();
-            let near = nearest(wanted, names().chain(shorts.iter().map(String::as_str)));
+            let known: Vec<String> =
+                names().map(str::to_owned).chain(names().filter_map(short)).collect();
+            let near = nearest(wanted, known.iter().map(String::as_str));
             let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             UsageError(format!("the app has no trigger {wanted}{near}"))
         })?;
