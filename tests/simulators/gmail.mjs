@@ -189,9 +189,11 @@ function revoke(email) {
 
 // --- The tests' side -----------------------------------------------------------------------
 
-async function changed({ email, silent = false, ...change }) {
+async function changed({ email, silent = false, forget = false, ...change }) {
   const box = mailbox(email);
   const made = box.change(change);
+  // At once, so that nobody reads in between.
+  if (forget) box.forget();
   const pushes = silent || !box.isWatched() ? [] : await notify(email, {});
   return { ...made, history_id: box.id, pushes };
 }
