@@ -141,12 +141,16 @@ impl Subscribers {
         if let Some(known) = self.behind.get(&key).await {
             return Ok(known);
         }
+        let changes = self.changes.load(Ordering::SeqCst);
         let mut found = Vec::new();
         for trigger in context.store.triggers_behind(provider_app, account).await? {
             found.push(Arc::new(Subscriber::prepare(context, trigger).await?));
         }
         let found: Arc<[Arc<Subscriber>]> = found.into();
-        self.behind.insert(key, found.clone()).await;
+        // What was read while a trigger was made or changed would hide it from the next notice.
+        if self.changes.load(Ordering::SeqCst) == changes {
+            self.behind.insert(key, found.clone()).await;
+        }
         Ok(found)
     }
 
@@ -159,6 +163,7 @@ impl Subscribers {
 
     /// Forgets a provider app after it changed.
     pub async fn forget_provider_app(&self, id: &str) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         self.doors.invalidate(id).await;
         self.cache.invalidate_all();
         self.behind.invalidate_all();
